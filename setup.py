@@ -1,0 +1,42 @@
+"""paddleprune: sensitivity-analysis pruning of vision networks on PaddlePaddle."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="paddleprune",
+    version="0.1.0",
+    description="Sensitivity-analysis pruning of vision networks on PaddlePaddle, from data to a phone",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["paddleprune", "paddleprune.*"]),
+    data_files=[
+        (
+            "share/paddleprune/sensitivities",
+            [str(p.relative_to(HERE)) for p in HERE.glob("sensitivities/*.json")],
+        )
+    ],
+    install_requires=[
+        "paddlepaddle",
+        "numpy<2",
+        "opencv-python-headless",
+        "pyyaml",
+        "tqdm",
+        "matplotlib",
+        "scikit-learn",
+        "visualdl",
+    ],
+    extras_require={
+        "lite": ["paddlelite==2.13rc0; python_version < '3.11'"],
+        "onnx": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime"],
+        "openvino": ["openvino"],
+        "ray": ["ray"],
+        "dev": ["pytest", "pytest-timeout", "hypothesis", "ruff", "mypy", "types-PyYAML", "paddleslim"],
+    },
+    entry_points={"console_scripts": ["paddleprune=paddleprune.cli:console"]},
+)
