@@ -1,0 +1,56 @@
+"""One file a model. Each has `build(**args) -> paddle.nn.Layer` and an `EXAMPLE` for the tests.
+
+`EXAMPLE = {"args": {...}, "image_shape": [C, H, W]}`: small arguments that the contract tests
+build the model with. A new file here is found by its name: `model.name: foo` in a config.
+"""
+
+import sys
+from pathlib import Path
+
+from paddle import nn
+from paddle.utils.download import WEIGHTS_HOME, get_weights_path_from_url
+
+from ..errors import UserError
+from ..lookup import construct, find_module, module_names
+
+
+def names() -> list[str]:
+    """The models that exist."""
+    return module_names(sys.modules[__name__])
+
+
+def build(name: str, args: dict) -> nn.Layer:
+    """Build the dense model `name`. Raises UserError for a name or an argument that is unknown."""
+    module = find_module(sys.modules[__name__], name, "model.name")
+    return construct(module.build, args, f"model.args of {name}")
+
+
+def example(name: str) -> dict:
+    """The model's EXAMPLE: {"args", "image_shape"}."""
+    return find_module(sys.modules[__name__], name, "model.name").EXAMPLE
+
+
+def imagenet_weights(name: str, args: dict) -> Path:
+    """The file with the library's ImageNet weights for this architecture, downloaded if need be.
+
+    Raises UserError where the model has none, or where they are neither cached nor reachable.
+    """
+    module = find_module(sys.modules[__name__], name, "model.name")
+    known = getattr(module, "IMAGENET", {})
+    key = f"{args.get('scale', 1.0)}"
+    if key not in known:
+        scales = ", ".join(known) or "none"
+        raise UserError(
+            f"IMAGENET: no weights for {name} at scale {key}; there are: {scales}; "
+            "pass a file with --pretrain_weights PATH, or leave the option out"
+        )
+    url, md5 = known[key]
+    cached = Path(WEIGHTS_HOME) / Path(url).name
+    try:
+        return Path(get_weights_path_from_url(url, md5))
+    except Exception as error:  # the downloader raises bare RuntimeErrors of several kinds
+        raise UserError(
+            f"IMAGENET: cannot download the weights of {name} ({type(error).__name__}); get "
+            f"{cached.name} (md5 {md5}) on another machine and put it at {cached}, "
+            "or pass a file with --pretrain_weights PATH"
+        ) from error

@@ -1,0 +1,13 @@
+"""MobileNetV1 (Howard et al. 2017, arXiv 1704.04861), paddle.vision's implementation."""
+
+from paddle import nn
+from paddle.vision.models import mobilenetv1
+
+EXAMPLE = {"args": {"num_classes": 3, "scale": 0.25}, "image_shape": [3, 32, 32]}
+# scale -> (address, md5), paddle.vision's own
+IMAGENET = {k.split("_")[1]: v for k, v in mobilenetv1.model_urls.items()}
+
+
+def build(num_classes: int = 1000, scale: float = 1.0) -> nn.Layer:
+    """Input [N, 3, H, W] -> logits [N, num_classes]. `scale` multiplies every width."""
+    return mobilenetv1.mobilenet_v1(num_classes=num_classes, scale=scale)

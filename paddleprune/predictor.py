@@ -1,0 +1,34 @@
+"""Paddle Inference on a program held in memory."""
+
+from typing import Any
+
+import numpy as np
+import paddle
+
+
+def make_predictor(model: bytes, weights: bytes, threads: int) -> Any:
+    """A Paddle Inference predictor from serialized bytes; oneDNN on a CPU, else the GPU."""
+    config = paddle.inference.Config()
+    config.set_model_buffer(model, len(model), weights, len(weights))
+    config.disable_glog_info()
+    if paddle.device.get_device().startswith("gpu"):
+        config.enable_use_gpu(256, int(paddle.device.get_device().split(":")[1]))
+    else:
+        config.disable_gpu()
+        config.enable_mkldnn()
+        config.set_mkldnn_cache_capacity(16)
+        config.set_cpu_math_library_num_threads(threads)
+    config.switch_ir_optim(True)
+    config.enable_memory_optim()
+    return paddle.inference.create_predictor(config)
+
+
+def run(predictor: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Outputs of a predictor, in its order."""
+    for name in predictor.get_input_names():
+        handle = predictor.get_input_handle(name)
+        array = np.ascontiguousarray(feed[name])
+        handle.reshape(array.shape)
+        handle.copy_from_cpu(array)
+    predictor.run()
+    return [predictor.get_output_handle(n).copy_to_cpu() for n in predictor.get_output_names()]
