@@ -1,0 +1,124 @@
+"""A reader plus transforms, and the order in which a training run sees its images."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ..config import DataConfig
+from ..errors import UserError
+from .readers import find_reader
+from .transforms import Compose
+
+
+class Dataset(paddle.io.Dataset):
+    """Samples as the network takes them. Index with (epoch, i): the epoch seeds the randomness."""
+
+    def __init__(self, reader: Any, transforms: Compose, seed: int = 0):
+        super().__init__()
+        self.reader, self.transforms, self.seed = reader, transforms, seed
+
+    @property
+    def labels(self) -> list[str]:
+        return self.reader.labels
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def image_shape(self) -> list[int]:
+        """[C, H, W] of the first image after the transforms."""
+        return list(self[0, 0]["image"].shape)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict:
+        epoch, i = key
+        rng = np.random.default_rng([self.seed, epoch, i])
+        return to_chw(self.transforms(self.reader.read(i), rng))
+
+
+def to_chw(sample: dict) -> dict:
+    """The image [H, W, 3] -> float32 [3, H, W]."""
+    image = sample["image"].transpose(2, 0, 1)
+    return {**sample, "image": np.ascontiguousarray(image, dtype=np.float32)}
+
+
+def open_dataset(data: DataConfig, split: str, seed: int = 0) -> Dataset:
+    """The 'train' or 'val' split of a config. The first image is read, to see that it fits.
+
+    Raises UserError for any fault in the files.
+    """
+    if not Path(data.root).is_dir():
+        raise UserError(f"data.root: folder '{data.root}' does not exist; use --set data.root=DIR")
+    list_file = data.train_list if split == "train" else data.val_list
+    name = "train" if split == "train" else "eval"
+    specs = data.train_transforms if split == "train" else data.eval_transforms
+    reader = find_reader(data.reader)(data.root, list_file, data.labels)
+    dataset = Dataset(reader, Compose(specs, f"data.{name}_transforms"), seed)
+    shape = dataset.image_shape()
+    if shape != list(data.image_shape):
+        raise UserError(
+            f"data.image_shape: {data.image_shape}, but data.{name}_transforms make {shape}; make them agree"
+        )
+    return dataset
+
+
+def fingerprint(dataset: Dataset, data: DataConfig) -> str:
+    """Changes with the files that the list names and with the evaluation transforms."""
+    facts = repr((dataset.reader.fingerprint, data.eval_transforms, list(data.image_shape)))
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+class Batches:
+    """The batches of one epoch, in an order that is a function of (seed, epoch).
+
+    `epoch(e, start)` begins at batch `start`, so a resumed run sees exactly what it would have.
+    Training drops the last incomplete batch (batch norm on one image has no variance), unless
+    it is the only one; evaluation keeps it.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, train: bool, seed: int = 0, workers: int = 0):
+        self.dataset, self.batch_size, self.train = dataset, batch_size, train
+        self.seed, self.workers = seed, workers
+
+    def __len__(self) -> int:
+        count = len(self.dataset)
+        if self.train and count >= self.batch_size:
+            return count // self.batch_size
+        return -(-count // self.batch_size)
+
+    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[dict]:
+        order = np.arange(len(self.dataset))
+        if self.train:
+            np.random.default_rng([self.seed, epoch]).shuffle(order)
+        keys = [
+            [(epoch, int(i)) for i in order[b * self.batch_size : (b + 1) * self.batch_size]]
+            for b in range(start, len(self))
+        ]
+        if not self.workers:  # the loader hides a UserError of its thread behind its own
+            yield from (collate([self.dataset[k] for k in batch]) for batch in keys)
+            return
+        yield from paddle.io.DataLoader(
+            self.dataset,
+            batch_sampler=keys,
+            num_workers=self.workers,
+            collate_fn=collate,
+            return_list=False,
+        )
+
+
+def collate(samples: Sequence[dict]) -> dict:
+    """Stack arrays of one shape; keep what differs in shape (boxes, say) as a list."""
+    batch: dict = {}
+    for key in samples[0]:
+        values = [np.asarray(sample[key]) for sample in samples]
+        same = len({v.shape for v in values}) == 1
+        if key == "image" and not same:
+            shapes = sorted({v.shape[1:] for v in values})
+            raise UserError(
+                f"data: the transforms leave images of different sizes {shapes[0]} and {shapes[-1]}; "
+                "end them with a crop or a resize to one size"
+            )
+        batch[key] = np.stack(values) if same else values
+    return batch

@@ -1,0 +1,155 @@
+"""Transforms of the image alone (classification). Names are PaddleX's where it has them.
+
+All take uint8 RGB [H, W, 3] in sample["image"], but ToTensor, which ends the list.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+from ...errors import UserError
+
+
+class ResizeByShort:
+    """Resize so that the shorter side is `size`, the shape kept (area when it shrinks)."""
+
+    def __init__(self, size: int):
+        self.size = _positive("size", size)
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        height, width = sample["image"].shape[:2]
+        scale = self.size / min(height, width)
+        new = (max(self.size, round(width * scale)), max(self.size, round(height * scale)))
+        return {**sample, "image": _resize(sample["image"], new)}
+
+
+class Resize:
+    """Resize to `size` x `size`, or [height, width]; the shape is not kept."""
+
+    def __init__(self, size: int | list[int]):
+        self.height, self.width = [size, size] if isinstance(size, int) else size
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        return {**sample, "image": _resize(sample["image"], (self.width, self.height))}
+
+
+class CenterCrop:
+    """Cut the middle `size` x `size`. The image must be that large: resize before."""
+
+    def __init__(self, size: int):
+        self.size = _positive("size", size)
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        height, width = sample["image"].shape[:2]
+        if min(height, width) < self.size:
+            raise UserError(
+                f"CenterCrop: size {self.size} is larger than the image ({height}x{width}); "
+                "put ResizeByShort before it or take a smaller size"
+            )
+        top, left = (height - self.size) // 2, (width - self.size) // 2
+        crop = sample["image"][top : top + self.size, left : left + self.size]
+        return {**sample, "image": crop}
+
+
+class RandomCrop:
+    """Cut a random part and resize it to `size` x `size` ('inception' crop).
+
+    The part's area is a fraction of the image drawn from `scale`, its aspect ratio from `ratio`
+    on a log scale (Szegedy et al. 2015, arXiv 1409.4842, section 6). After ten draws that do not
+    fit, the largest square in the middle.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    ):
+        self.size, self.scale, self.ratio = _positive("size", size), scale, ratio
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        height, width = sample["image"].shape[:2]
+        top, left, crop_h, crop_w = self._window(height, width, rng)
+        crop = sample["image"][top : top + crop_h, left : left + crop_w]
+        return {**sample, "image": _resize(crop, (self.size, self.size))}
+
+    def _window(self, height: int, width: int, rng: np.random.Generator) -> tuple:
+        for _ in range(10):
+            area = height * width * rng.uniform(*self.scale)
+            aspect = math.exp(rng.uniform(*np.log(self.ratio)))
+            crop_w, crop_h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if 0 < crop_w <= width and 0 < crop_h <= height:
+                top = int(rng.integers(0, height - crop_h + 1))
+                return top, int(rng.integers(0, width - crop_w + 1)), crop_h, crop_w
+        side = min(height, width)
+        return (height - side) // 2, (width - side) // 2, side, side
+
+
+class RandomHorizontalFlip:
+    """Mirror left and right with probability `prob`."""
+
+    def __init__(self, prob: float = 0.5):
+        self.prob = prob
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        if rng.random() >= self.prob:
+            return sample
+        return {**sample, "image": sample["image"][:, ::-1]}
+
+
+class RandomVerticalFlip:
+    """Mirror top and bottom with probability `prob`."""
+
+    def __init__(self, prob: float = 0.5):
+        self.prob = prob
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        if rng.random() >= self.prob:
+            return sample
+        return {**sample, "image": sample["image"][::-1]}
+
+
+class RandomDistort:
+    """Multiply brightness, contrast and saturation by factors in [1 - range, 1 + range]."""
+
+    def __init__(self, brightness: float = 0.3, contrast: float = 0.3, saturation: float = 0.3):
+        self.ranges = (brightness, contrast, saturation)
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        brightness, contrast, saturation = (rng.uniform(1 - r, 1 + r) for r in self.ranges)
+        image = sample["image"].astype(np.float32) * brightness
+        mean = image.mean()
+        image = mean + (image - mean) * contrast
+        grey = image @ np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
+        image = grey[..., None] + (image - grey[..., None]) * saturation
+        return {**sample, "image": np.clip(image, 0, 255).astype(np.uint8)}
+
+
+class Normalize:
+    """uint8 -> float32: (x / 255 - mean) / std, per RGB channel. Defaults are ImageNet's."""
+
+    def __init__(
+        self,
+        mean: tuple[float, ...] = (0.485, 0.456, 0.406),
+        std: tuple[float, ...] = (0.229, 0.224, 0.225),
+    ):
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise UserError(f"Normalize: mean {mean}, std {std}: 3 numbers each, std above 0")
+        self.mean, self.std = np.float32(mean), np.float32(std)
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        image = (sample["image"].astype(np.float32) / 255 - self.mean) / self.std
+        return {**sample, "image": image}
+
+
+def _positive(name: str, value: int) -> int:
+    if not isinstance(value, int) or value <= 0:
+        raise UserError(f"{name}: expected a whole number above 0, got {value!r}")
+    return value
+
+
+def _resize(image: np.ndarray, width_height: tuple[int, int]) -> np.ndarray:
+    shrinks = width_height[0] * width_height[1] < image.shape[0] * image.shape[1]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(image), width_height, interpolation=interpolation)
