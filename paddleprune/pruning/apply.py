@@ -1,0 +1,142 @@
+"""(dense network, Plan) -> narrow network, and the zero mask that must equal it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from ..errors import UserError
+from .groups import Groups, find_groups
+from .plan import Plan
+
+
+def apply(network: nn.Layer, plan: Plan, image_shape: tuple[int, ...], groups: Groups | None = None) -> None:
+    """Narrow `network` in place: parameters, statistics, and the widths its layers remember.
+
+    `groups` of the dense network are found anew if not given. Raises UserError if the plan was
+    made for another network, or if a layer's forward insists on the old widths.
+    """
+    groups = groups or find_groups(network, image_shape)
+    for name, size in plan.sizes.items():
+        if name not in groups or groups[name].size != size:
+            here = groups[name].size if name in groups else "no such group"
+            raise UserError(
+                f"plan: group '{name}' of {size} channels does not fit this network ({here}); "
+                "the plan was made for another model"
+            )
+    gone = _removed_positions(groups, plan)
+    _slice_tensors(network, gone)
+    for prefix, layer in network.named_sublayers(include_self=True):
+        _update_widths(layer, {s for n, s in gone if n == f"{prefix}.weight" or n == "weight"})
+    _try_out(network, image_shape)
+
+
+@contextmanager
+def masked(network: nn.Layer, groups: Groups, plan: Plan) -> Iterator[None]:
+    """Inside the block no layer reads the channels that `plan` removes: their input weights are 0.
+
+    Outputs equal those of the narrow network for any activation function, also where a zero
+    channel would not stay zero (sigmoid). Afterwards all weights are bit-equal to before.
+    """
+    tensors = dict(groups.traced.tensors.values())
+    saved: dict[str, np.ndarray] = {}
+    try:
+        for name in plan.kept:
+            removed = plan.removed(name)
+            for slot in groups[name].role("in"):
+                tensor = tensors[slot.parameter]
+                array = tensor.numpy()
+                saved.setdefault(slot.parameter, array.copy())
+                np.moveaxis(array, slot.axis, 0)[slot.index[removed].ravel()] = 0
+                tensor.set_value(array)
+        yield
+    finally:
+        for name, array in saved.items():
+            tensors[name].set_value(array)
+
+
+def _removed_positions(groups: Groups, plan: Plan) -> dict[tuple[str, int], np.ndarray]:
+    """(parameter, axis) -> positions to delete, over all groups."""
+    gone: dict[tuple[str, int], list[np.ndarray]] = {}
+    for name in plan.kept:
+        removed = plan.removed(name)
+        for slot in groups[name].slots:
+            gone.setdefault((slot.parameter, slot.axis), []).append(slot.index[removed].ravel())
+    return {key: np.concatenate(parts) for key, parts in gone.items()}
+
+
+def _slice_tensors(network: nn.Layer, gone: Mapping[tuple[str, int], np.ndarray]) -> None:
+    replaced: dict[int, paddle.Tensor] = {}  # a weight under two names stays one
+    axes: dict[str, list[int]] = {}
+    for name, axis in gone:
+        axes.setdefault(name, []).append(axis)
+    for prefix, layer in network.named_sublayers(include_self=True):
+        for table in (layer._parameters, layer._buffers):
+            for key, old in list(table.items()):
+                name = f"{prefix}.{key}" if prefix else key
+                if old is None or (name not in axes and id(old) not in replaced):
+                    continue
+                if id(old) not in replaced:
+                    array = old.numpy()
+                    for axis in axes[name]:
+                        array = np.delete(array, gone[name, axis], axis)
+                    replaced[id(old)] = _like(old, array)
+                table[key] = replaced[id(old)]
+
+
+def _like(old: paddle.Tensor, array: np.ndarray) -> paddle.Tensor:
+    """A parameter (or plain tensor) with another shape and the same settings for training."""
+    if not isinstance(old, paddle.base.framework.EagerParamBase):
+        return paddle.to_tensor(array, stop_gradient=old.stop_gradient)
+    new = paddle.create_parameter(
+        list(array.shape), old.dtype, default_initializer=nn.initializer.Assign(array)
+    )
+    for key in ("optimize_attr", "regularizer", "need_clip", "trainable", "is_distributed"):
+        setattr(new, key, getattr(old, key))
+    return new
+
+
+def _update_widths(layer: nn.Layer, changed: set[int]) -> None:
+    """Layers remember their widths besides their weights; bring the two in step."""
+    weight = getattr(layer, "weight", None)
+    if weight is None:
+        return
+    attributes: dict[str, Any] = {}
+    if isinstance(layer, (nn.Conv2D, nn.Conv2DTranspose)):
+        transposed = isinstance(layer, nn.Conv2DTranspose)
+        first, second = weight.shape[:2]
+        depthwise = layer._groups > 1 and layer._groups == layer._in_channels
+        if depthwise:
+            multiplier = layer._out_channels // layer._in_channels
+            layer._groups = first if transposed else first // multiplier
+        groups = layer._groups
+        attributes = {
+            "_in_channels": first if transposed else second * groups,
+            "_out_channels": second * groups if transposed else first,
+        }
+    elif isinstance(layer, nn.Linear):
+        attributes = {"in_features": weight.shape[0], "out_features": weight.shape[1]}
+    elif hasattr(layer, "_num_features"):
+        attributes = {"_num_features": weight.shape[0]}
+    for key, value in attributes.items():
+        if hasattr(layer, key):
+            setattr(layer, key, value)
+
+
+def _try_out(network: nn.Layer, image_shape: tuple[int, ...]) -> None:
+    training = network.training
+    network.eval()
+    try:
+        with paddle.no_grad():
+            network(paddle.zeros([1, *image_shape]))
+    except Exception as error:
+        raise UserError(
+            "plan: the pruned network does not run: a layer's forward holds fixed channel counts "
+            f"({str(error).strip().splitlines()[-1]}); read widths from shapes in the model"
+        ) from error
+    finally:
+        if training:
+            network.train()

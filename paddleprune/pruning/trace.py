@@ -1,0 +1,94 @@
+"""A network as a list of operators: the legacy inference Program that Paddle traces.
+
+Groups, replay and export all start from this program. Paddle 3 traces to another form (PIR) by
+default; `legacy()` switches it for a block. Only this file and legacy_ops.py know.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.pir_utils import OldIrGuard
+
+from .legacy_ops import legacy_kernels
+
+
+@contextmanager
+def legacy() -> Iterator[None]:
+    """Inside the block `paddle.static` makes and reads legacy Programs."""
+    with OldIrGuard(), legacy_kernels():
+        yield
+
+
+@dataclass(frozen=True)
+class Traced:
+    """`program`: operators of the network in evaluation mode, batch size free.
+    `tensors`: program variable -> (structured name, tensor) of each parameter and statistic."""
+
+    program: Any
+    input: str
+    outputs: tuple[str, ...]
+    tensors: dict[str, tuple[str, paddle.Tensor]]
+
+
+class _Whole(nn.Layer):
+    """The network behind a forward of known signature; the tracer goes by argument names."""
+
+    def __init__(self, network: nn.Layer):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: paddle.Tensor) -> Any:
+        return self.network(image)
+
+
+def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
+    """Run `network` symbolically on an image [N, *image_shape]. The network is left as it was."""
+    training = [layer for layer in network.sublayers(include_self=True) if layer.training]
+    whole = _Whole(network)
+    whole.eval()
+    try:
+        with legacy():
+            spec = paddle.static.InputSpec([-1, *image_shape], "float32", "image")
+            static = paddle.jit.to_static(whole.forward, input_spec=[spec], full_graph=True)
+            concrete = static.concrete_program
+            program = concrete.main_program.clone(for_test=True)
+    finally:
+        for layer in training:
+            layer.training = True
+    tensors: dict[str, tuple[str, paddle.Tensor]] = {}
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        tensors.setdefault(tensor.name, (name, tensor))
+    inputs = [v.name for v in concrete.inputs if hasattr(v, "name")]
+    return Traced(program, inputs[0], tuple(v.name for v in concrete.outputs), tensors)
+
+
+def serialize(
+    traced: Traced, program: Any, feeds: list[str], fetches: list[str], values: dict | None = None
+) -> tuple[bytes, bytes]:
+    """The part of `program` from variables `feeds` to `fetches`, as (.pdmodel, .pdiparams) bytes.
+
+    `values` may replace the arrays of some parameters, by structured name. `program` may be an
+    edited clone of `traced.program`; it is not changed.
+    """
+    values = values or {}
+    with legacy(), paddle.static.scope_guard(paddle.static.Scope()):
+        block = program.global_block()
+        ins, outs = [block.var(n) for n in feeds], [block.var(n) for n in fetches]
+        cut = program._prune_with_input(feeds, fetches)
+        cut = paddle.static.normalize_program(cut, ins, outs)
+        scope = paddle.static.global_scope()
+        for variable in cut.list_vars():
+            if variable.persistable and variable.name in traced.tensors:
+                name, tensor = traced.tensors[variable.name]
+                array = values.get(name)
+                array = tensor.numpy() if array is None else np.ascontiguousarray(array)
+                scope.var(variable.name).get_tensor().set(array, paddle.CPUPlace())
+        model = paddle.static.serialize_program(ins, outs, program=cut, legacy_format=True)
+        executor = paddle.static.Executor(paddle.CPUPlace())
+        weights = paddle.static.serialize_persistables(ins, outs, executor, program=cut)
+    return model, weights or b""

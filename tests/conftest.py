@@ -1,0 +1,170 @@
+"""Nets small enough to prune in milliseconds, and small data."""
+
+import os
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("GLOG_minloglevel", "2")
+warnings.filterwarnings("ignore")
+
+import numpy as np
+import paddle
+import pytest
+from hypothesis import settings
+from paddle import nn
+from paddle.nn import functional as F
+
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Real data and weights of the development machine; not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared (real data and ImageNet weights), which is not part of the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def sample_data(tmp_path_factory) -> Path:
+    """A small set of the embedded classification data."""
+    from paddleprune.data.sample_data import make
+
+    return make("classification", tmp_path_factory.mktemp("data") / "digits", train=96, val=48)
+
+
+def randomize(network: nn.Layer, seed: int = 0) -> nn.Layer:
+    """Random weights and batch-norm statistics, so that no channel is trivial."""
+    rng = np.random.default_rng(seed)
+    for name, tensor in network.state_dict().items():
+        if "_variance" in name:
+            value = rng.uniform(0.5, 2.0, tensor.shape)
+        elif tensor.ndim > 1:
+            value = rng.normal(0, 1 / np.sqrt(np.prod(tensor.shape[1:])), tensor.shape)
+        else:
+            value = rng.normal(0.5, 0.3, tensor.shape)
+        tensor.set_value(value.astype("float32"))
+    network.eval()
+    return network
+
+
+def conv(i: int, o: int, kernel: int = 3, **options) -> nn.Sequential:
+    layer = nn.Conv2D(i, o, kernel, padding=kernel // 2, bias_attr=False, **options)
+    return nn.Sequential(layer, nn.BatchNorm2D(o))
+
+
+class Chain(nn.Layer):
+    """Two convolutions with biases and a linear head behind a flatten; sigmoid(0) is not 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2D(3, 8, 3, padding=1), nn.Conv2D(8, 6, 3, padding=1)
+        self.fc1, self.fc2 = nn.Linear(6 * 16, 10), nn.Linear(10, 2)
+
+    def forward(self, x):
+        x = F.sigmoid(self.b(F.sigmoid(self.a(x))))
+        x = F.max_pool2d(x, 2).flatten(1)
+        return self.fc2(F.sigmoid(self.fc1(x)))
+
+
+class Residual(nn.Layer):
+    """A residual stream written by three convolutions and read by three."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.f, self.g = conv(3, 8), conv(8, 8), conv(8, 8, 1)
+        self.head = nn.Conv2D(8, 2, 1)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        x = F.relu(x + self.f(x))
+        return self.head(x + self.g(x))
+
+
+class Depthwise(nn.Layer):
+    """Expand, depthwise with multiplier 2, project; a squeeze-and-excitation gate in between."""
+
+    def __init__(self):
+        super().__init__()
+        self.expand, self.depth = conv(3, 6, 1), conv(6, 12, 3, groups=6)
+        self.squeeze, self.excite = nn.Conv2D(12, 4, 1), nn.Conv2D(4, 12, 1)
+        self.project = nn.Conv2D(12, 3, 1)
+
+    def forward(self, x):
+        x = F.hardswish(self.depth(F.hardswish(self.expand(x))))
+        gate = F.sigmoid(self.excite(F.relu(self.squeeze(F.adaptive_avg_pool2d(x, 1)))))
+        return self.project(x * gate)
+
+
+class Grouped(nn.Layer):
+    """A convolution in 2 groups: its inputs and outputs go in pairs."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.grouped = conv(3, 8), conv(8, 12, 3, groups=2)
+        self.head = nn.Conv2D(12, 2, 1)
+
+    def forward(self, x):
+        return self.head(F.relu(self.grouped(F.relu(self.a(x)))))
+
+
+class Concat(nn.Layer):
+    """Two branches of different widths and scales concatenated, as in a U-Net."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.down, self.join = conv(3, 8), conv(8, 12, stride=2), conv(20, 6)
+        self.up = nn.Conv2DTranspose(6, 4, 2, stride=2)
+        self.head = nn.Conv2D(4, 2, 1)
+
+    def forward(self, x):
+        skip = F.relu(self.a(x))
+        deep = F.interpolate(F.relu(self.down(skip)), scale_factor=2, mode="nearest")
+        x = F.relu(self.join(paddle.concat([skip, deep], axis=1)))
+        return self.head(F.relu(self.up(x)))
+
+
+class Split(nn.Layer):
+    """Half of the channels through a batch norm, half through an instance norm, as in MODNet."""
+
+    def __init__(self, how: str = "split"):
+        super().__init__()
+        self.a, self.head = nn.Conv2D(3, 8, 3, padding=1), nn.Conv2D(8, 2, 1)
+        self.batch, self.instance = nn.BatchNorm2D(4), nn.InstanceNorm2D(4)
+        self.how = how
+
+    def forward(self, x):
+        x = self.a(x)
+        if self.how == "split":
+            first, second = paddle.split(x, 2, axis=1)
+        else:
+            half = x.shape[1] // 2
+            first, second = x[:, :half], x[:, half:]
+        return self.head(F.relu(paddle.concat([self.batch(first), self.instance(second)], axis=1)))
+
+
+class SplitBySlice(Split):
+    def __init__(self):
+        super().__init__("slice")
+
+
+class PRelu(nn.Layer):
+    """A PReLU per channel, a padded convolution, a leaky one, a transposed matrix head."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.act = nn.Conv2D(3, 8, 3), nn.PReLU(8)
+        self.b = nn.Conv2D(8, 6, 3)
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = self.act(self.a(F.pad(x, [1, 1, 1, 1])))
+        x = F.leaky_relu(self.b(F.pad(x, [1, 1, 1, 1], value=0.5)))
+        return self.fc(x.mean([2, 3]))
+
+
+TOY_NETS = [Chain, Residual, Depthwise, Grouped, Concat, Split, SplitBySlice, PRelu]
+TOY_SHAPE = (3, 8, 8)

@@ -1,0 +1,170 @@
+"""The table: right numbers, right signs, right file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import slim_reference
+from conftest import TOY_NETS, TOY_SHAPE, Residual, randomize
+
+from paddleprune import models
+from paddleprune.engine.checkpoint import fingerprint, save_weights
+from paddleprune.errors import UserError
+from paddleprune.pruning import criteria
+from paddleprune.pruning.groups import find_groups
+from paddleprune.pruning.interop import match, read_pickle
+from paddleprune.pruning.replay import ReplayEngine
+from paddleprune.pruning.sensitivity import PlainEngine, Provenance, Sensitivities, analyse, sensitivity
+
+FACTS = Provenance("toy", "w", "d", 2, "score", True, "l1_norm")
+
+
+def l1_scores(network, groups):
+    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    return {name: criteria.l1_norm(group, weights) for name, group in groups.items()}
+
+
+def energy(outputs):
+    """A real-valued stand-in for a metric: the mean square of the first output."""
+    return float(np.square(outputs[0]).mean())
+
+
+def images(shape, count=4):
+    return np.random.default_rng(3).normal(size=(count, *shape)).astype("float32")
+
+
+def plain(network, groups, x):
+    return PlainEngine(network, groups, lambda: energy([network(paddle.to_tensor(x)).numpy()]))
+
+
+def test_a_loss_is_relative_and_knows_its_direction():
+    assert sensitivity(0.8, 0.6, True) == pytest.approx(0.25)
+    assert sensitivity(0.8, 0.9, True) == pytest.approx(-0.125)
+    assert sensitivity(0.02, 0.03, False) == pytest.approx(0.5)
+    assert sensitivity(0.02, 0.01, False) == pytest.approx(-0.5)
+    assert sensitivity(-2.0, -3.0, True) == pytest.approx(0.5)
+
+
+def test_values_equal_paddleslims(tmp_path):
+    """PaddleSlim's `sensitive()` on the same weights and images. It divides by baseline + 0.001."""
+    example = models.example("mobilenet_v1")
+    network = randomize(models.build("mobilenet_v1", example["args"]))
+    shape = tuple(example["image_shape"])
+    groups = find_groups(network, shape)
+    names = list(groups)[1:12:4]
+    save_weights(network, tmp_path / "w.pdparams")
+    np.save(tmp_path / "x.npy", images(shape))
+    answer = slim_reference.ask(
+        tmp_path, what="sensitivities", model="mobilenet_v1", args=example["args"], shape=shape,
+        weights=str(tmp_path / "w.pdparams"), images=str(tmp_path / "x.npy"), names=names,
+    )  # fmt: skip
+    engine = plain(network, groups, images(shape))
+    list(analyse(engine, groups, l1_scores(network, groups), FACTS, tmp_path / "s.json"))
+    table = Sensitivities.read(tmp_path / "s.json")
+    factor = table.baseline / (table.baseline + 1e-3)
+    for name in names:
+        theirs = {float(ratio): loss for ratio, loss in answer["sensitivities"][name].items()}
+        ours = {ratio: loss * factor for ratio, loss in table.curves[name].items()}
+        assert ours == pytest.approx(theirs, abs=1e-5), name
+    # and its own file can be read back, by order, without its code
+    matched, mapping = match(read_pickle(answer["pickle"]), groups)
+    assert set(mapping.values()) == set(names)
+    assert matched[names[0]] == pytest.approx(
+        {float(r): v for r, v in answer["sensitivities"][names[0]].items()}
+    )
+
+
+@pytest.mark.parametrize("net", TOY_NETS)
+def test_replay_equals_plain(net, tmp_path):
+    network = randomize(net())
+    groups = find_groups(network, TOY_SHAPE)
+    x = images(TOY_SHAPE)
+
+    def score(forward, variants):
+        outputs = forward(x)
+        assert len(outputs) == variants
+        return [energy(o) for o in outputs]
+
+    before = fingerprint(network)
+    for name, engine in (
+        ("plain", plain(network, groups, x)),
+        ("replay", ReplayEngine(groups, score, threads=1)),
+    ):
+        list(analyse(engine, groups, l1_scores(network, groups), FACTS, tmp_path / f"{name}.json"))
+    assert fingerprint(network) == before
+    tables = [Sensitivities.read(tmp_path / f"{name}.json") for name in ("plain", "replay")]
+    assert list(tables[0].curves) == list(groups)
+    for group in groups:
+        assert set(tables[0].curves[group]) == {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
+        assert tables[1].curves[group] == pytest.approx(tables[0].curves[group], abs=1e-4)
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from pathlib import Path
+from conftest import *
+from test_sensitivity import *
+network = randomize(Residual()); groups = find_groups(network, TOY_SHAPE)
+engine = plain(network, groups, images(TOY_SHAPE))
+points = analyse(engine, groups, l1_scores(network, groups), FACTS, Path({file!r}))
+for i, _ in enumerate(points):
+    if i == {stop}:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_analysis_goes_on_to_the_same_bytes(tmp_path):
+    network = randomize(Residual())
+    groups = find_groups(network, TOY_SHAPE)
+    engine, scores = plain(network, groups, images(TOY_SHAPE)), l1_scores(network, groups)
+    list(analyse(engine, groups, scores, FACTS, tmp_path / "whole.json"))
+
+    tests = Path(__file__).parent
+    code = KILLED.format(
+        root=str(tests.parents[1]), tests=str(tests), file=str(tmp_path / "killed.json"), stop=3
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    half = json.loads((tmp_path / "killed.json").read_text())
+    assert 0 < len(half["sensitivities"]["stem.0.weight"]) < 9
+
+    asked = []
+    engine.score = lambda plain_score=engine.score: asked.append(1) or plain_score()
+    list(analyse(engine, groups, scores, FACTS, tmp_path / "killed.json"))
+    assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+    assert len(asked) < 8  # finished points were not evaluated again
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"weights": "x"}, "other weights"),
+        ({"data": "x"}, "another data set"),
+        ({"criterion": "fpgm"}, "another criterion"),
+        ({"images": 3}, "number of images"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(tmp_path, change, words):
+    network = randomize(Residual())
+    groups = find_groups(network, TOY_SHAPE)
+    engine, scores = plain(network, groups, images(TOY_SHAPE)), l1_scores(network, groups)
+    list(analyse(engine, groups, scores, FACTS, tmp_path / "s.json", ratios=[0.5]))
+    other = Provenance(**{**FACTS.__dict__, **change})
+    with pytest.raises(UserError, match=words):
+        list(analyse(engine, groups, scores, other, tmp_path / "s.json", ratios=[0.5]))
+
+
+def test_a_baseline_of_nothing_is_refused(tmp_path):
+    network = randomize(Residual())
+    groups = find_groups(network, TOY_SHAPE)
+    engine = PlainEngine(network, groups, lambda: 0.0)
+    with pytest.raises(UserError, match="train the model first"):
+        list(analyse(engine, groups, l1_scores(network, groups), FACTS, tmp_path / "s.json"))
