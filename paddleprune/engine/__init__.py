@@ -1,0 +1,1 @@
+"""The loops: fit.py the only one that trains, evaluate.py the only one that evaluates."""

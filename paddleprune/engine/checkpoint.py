@@ -1,0 +1,184 @@
+"""What is on disk: weights, model directories, and the state that a run resumes from.
+
+    best_model/   model.yml  model.pdparams  [plan.json]      everything `load_model` needs
+    latest/       the same, and optimizer.pdopt  state.json   everything `--resume_checkpoint` needs
+
+A model is config + plan + weights: the dense network is built, the plan applied, the weights put in.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import yaml
+from paddle import nn
+
+from .. import models, pickles
+from ..errors import UserError
+from ..files import atomic_folder, read_json, recover_folder, write_json, write_text
+from ..pruning.apply import apply
+from ..pruning.plan import Plan
+
+FORMAT = 1
+
+
+@dataclass
+class SavedModel:
+    """A model directory in memory: the network and the facts of `model.yml`."""
+
+    network: nn.Layer
+    facts: dict[str, Any]
+    plan: Plan | None = None
+    folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.facts["image_shape"]
+        return channels, height, width
+
+
+def fingerprint(network: nn.Layer) -> str:
+    """Hex digest of every weight and statistic, by name. Equal weights, equal digest."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save_weights(network: nn.Layer, path: Path) -> None:
+    paddle.save(network.state_dict(), str(path))
+
+
+def read_weights(path: str | Path) -> dict[str, np.ndarray]:
+    """Arrays by structured name from a `.pdparams`, without running anything from the file."""
+    raw = pickles.load(path, "weights")
+    if not isinstance(raw, dict):
+        raise UserError(f"weights '{path}' hold no dict of arrays; pass a .pdparams state dict")
+    return {
+        name: np.asarray(value[1] if isinstance(value, tuple) and len(value) == 2 else value)
+        for name, value in raw.items()
+        if name != "StructuredToParameterName@@"
+    }
+
+
+def put_weights(network: nn.Layer, weights: dict[str, np.ndarray]) -> list[str]:
+    """Copy what fits by name and shape. Returns one line for each that did not."""
+    own = network.state_dict()
+    problems = [f"{name}: not in the network" for name in weights if name not in own]
+    fitting = {}
+    for name, tensor in own.items():
+        if name not in weights:
+            problems.append(f"{name}: not in the file")
+        elif list(weights[name].shape) != list(tensor.shape):
+            problems.append(f"{name}: {list(weights[name].shape)} in the file, {tensor.shape} here")
+        else:
+            fitting[name] = weights[name]
+    network.set_state_dict(fitting)
+    return problems
+
+
+def save_model(folder: Path, network: nn.Layer, facts: dict[str, Any], plan: Plan | None) -> None:
+    """Write the files of a model directory into `folder`, which must exist."""
+    facts = {"format": FORMAT, **facts, "weights": fingerprint(network), "versions": versions()}
+    write_text(folder / "model.yml", yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
+    save_weights(network, folder / "model.pdparams")
+    if plan is not None:
+        write_json(folder / "plan.json", plan.as_dict())
+
+
+def load_model(folder: str | Path) -> SavedModel:
+    """Read a model directory. Raises UserError if a file is missing, damaged or does not fit."""
+    folder = Path(folder)
+    recover_folder(folder)
+    if not (folder / "model.yml").is_file():
+        raise UserError(
+            f"'{folder}' is no model directory (it has no model.yml); pass the best_model/ of a run"
+        )
+    try:
+        facts = yaml.safe_load((folder / "model.yml").read_text(encoding="utf-8"))
+        name, args, shape = facts["model"]["name"], facts["model"]["args"], facts["image_shape"]
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise UserError(f"'{folder}/model.yml' is damaged ({error!r}); train again") from error
+    if facts.get("format") != FORMAT:
+        raise UserError(f"'{folder}/model.yml' has format {facts.get('format')}; {FORMAT} is read here")
+    network = models.build(name, args)
+    plan = None
+    if (folder / "plan.json").exists():
+        plan = Plan.from_dict(read_json(folder / "plan.json", "plan"))
+        apply(network, plan, tuple(shape))
+    problems = put_weights(network, read_weights(folder / "model.pdparams"))
+    if problems:
+        raise UserError(
+            f"'{folder}/model.pdparams' does not fit model.yml and plan.json: {problems[0]} "
+            f"({len(problems)} in all); the files are not of one run"
+        )
+    network.eval()
+    return SavedModel(network, facts, plan, folder)
+
+
+@dataclass
+class State:
+    """Where a run is. `step` counts batches over all epochs; `batch` those of `epoch` done."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_epoch: int = -1
+    evaluations_since_best: int = 0
+    seconds: float = 0.0
+
+
+def save_state(folder: Path, saved: SavedModel, optimizer: Any, state: State) -> None:
+    """Write a resumable checkpoint; `folder` is replaced as a whole."""
+    with atomic_folder(folder) as temporary:
+        save_model(temporary, saved.network, saved.facts, saved.plan)
+        arrays = _optimizer_arrays(saved.network, optimizer)
+        paddle.save(arrays, str(temporary / "optimizer.pdopt"))
+        write_json(temporary / "state.json", state.__dict__)
+
+
+def load_state(folder: Path, network: nn.Layer, optimizer: Any) -> State:
+    """Put a checkpoint's weights and optimizer state into `network` and `optimizer`."""
+    put_weights(network, read_weights(folder / "model.pdparams"))
+    _put_optimizer_arrays(network, optimizer, pickles.load(folder / "optimizer.pdopt", "optimizer"))
+    return State(**read_json(folder / "state.json", "training state"))
+
+
+def _optimizer_arrays(network: nn.Layer, optimizer: Any) -> dict[str, Any]:
+    """Moments by structured name ('conv.weight/_velocity_0'): the framework's own names come from
+    a process-wide counter and differ in the next process."""
+    state = optimizer.state_dict()
+    return {
+        f"{name}/{key[len(parameter.name) :]}": value
+        for name, parameter in network.named_parameters()
+        for key, value in state.items()
+        if key.startswith(f"{parameter.name}_")
+    }
+
+
+def _put_optimizer_arrays(network: nn.Layer, optimizer: Any, arrays: dict) -> None:
+    parameters = dict(network.named_parameters())
+    state = {}
+    for key, array in arrays.items():
+        if "/" in key:  # not the framework's own table of names
+            name, suffix = key.rsplit("/", 1)
+            array = array[1] if isinstance(array, tuple) else array
+            state[parameters[name].name + suffix] = paddle.to_tensor(array)
+    optimizer.set_state_dict(state)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages whose numbers a result depends on."""
+    found = {}
+    for package in ("paddleprune", "paddlepaddle", "paddlelite", "numpy", "opencv-python-headless"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

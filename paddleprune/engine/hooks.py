@@ -1,0 +1,145 @@
+"""What happens around the training loop."""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ..files import atomic_folder, write_text
+from .checkpoint import SavedModel, save_model, save_state
+from .fit import Hook, Run
+
+log = logging.getLogger(__name__)
+
+
+class ProgressBar(Hook):
+    """A bar over all steps with the loss, the rate and the time left."""
+
+    def before(self, run: Run) -> None:
+        self.bar = tqdm(total=run.total_steps, initial=run.state.step, desc="train", unit="step")
+
+    def after_step(self, run: Run, losses: dict[str, float]) -> None:
+        epoch = f"{run.state.epoch + 1}/{run.train.epochs}"
+        self.bar.set_postfix(epoch=epoch, loss=f"{losses['loss']:.4f}", refresh=False)
+        self.bar.update()
+
+    def after(self, run: Run) -> None:
+        self.bar.close()
+
+
+class Journal(Hook):
+    """`log.jsonl`, one line a log step and an evaluation, and the same scalars for VisualDL.
+
+    A resumed run first drops the lines written after its checkpoint, so that the file reads as
+    if there had been no break.
+    """
+
+    def __init__(self, folder: Path):
+        self.path, self.vdl_folder = folder / "log.jsonl", folder / "vdl_log"
+
+    def before(self, run: Run) -> None:
+        from visualdl import LogWriter
+
+        kept = []
+        if run.state.step and self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                try:
+                    if json.loads(line)["step"] <= run.state.step:
+                        kept.append(line + "\n")
+                except ValueError:
+                    break  # the line that was being written when the process died
+        else:
+            shutil.rmtree(self.vdl_folder, ignore_errors=True)
+        write_text(self.path, "".join(kept))
+        self.vdl = LogWriter(str(self.vdl_folder))
+
+    def after_step(self, run: Run, losses: dict[str, float]) -> None:
+        if run.state.step % run.train.log_every == 0:
+            values = {k: round(v, 6) for k, v in losses.items()}
+            self.write(run, {**values, "learning_rate": float(f"{run.optimizer.get_lr():.6g}")}, "train")
+
+    def write(self, run: Run, values: Mapping[str, float], kind: str) -> None:
+        line = {"kind": kind, "epoch": run.state.epoch, "step": run.state.step, **values}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        for name, value in values.items():
+            self.vdl.add_scalar(f"{kind}/{name}", value, run.state.step)
+
+    def after(self, run: Run) -> None:
+        self.vdl.close()
+
+
+class Evaluate(Hook):
+    """Every `eval_every` epochs: the metric, `best_model/` if it is the best, early stopping."""
+
+    def __init__(
+        self, folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]], journal: Journal
+    ):
+        self.folder, self.saved, self.evaluate, self.journal = folder, saved, evaluate, journal
+
+    def before(self, run: Run) -> None:
+        self.stop_if_enough(run)  # a run that had stopped early and is resumed stays stopped
+
+    def after_epoch(self, run: Run) -> None:
+        if run.state.epoch % run.train.eval_every and run.state.epoch < run.train.epochs:
+            return
+        metric, state = run.task.metric, run.state
+        values = self.evaluate()
+        self.journal.write(run, values, "eval")
+        value = values[metric.main]
+        sign = 1 if metric.higher_is_better else -1
+        better = state.best is None or sign * value > sign * state.best
+        text = "  ".join(f"{k} {v:.4f}" for k, v in values.items())
+        log.info("epoch %d/%d: %s%s", state.epoch, run.train.epochs, text, "  (best)" if better else "")
+        if better:
+            state.best, state.best_epoch, state.evaluations_since_best = value, state.epoch, 0
+            facts = {**self.saved.facts, "metric_value": value, "epoch": state.epoch}
+            with atomic_folder(self.folder / "best_model") as temporary:
+                save_model(temporary, self.saved.network, facts, self.saved.plan)
+            return
+        state.evaluations_since_best += 1
+        self.stop_if_enough(run)
+
+    def stop_if_enough(self, run: Run) -> None:
+        state, metric = run.state, run.task.metric
+        if run.train.early_stop and state.evaluations_since_best >= run.train.early_stop:
+            run.stop = f"no better {metric.main} in {state.evaluations_since_best} evaluations"
+            log.info("stopping early: %s", run.stop)
+
+
+class Checkpoint(Hook):
+    """`latest/` after each epoch, and every `save_every` steps inside it."""
+
+    def __init__(self, folder: Path, saved: SavedModel):
+        self.folder, self.saved = folder, saved
+
+    def before(self, run: Run) -> None:
+        self.since = time.monotonic()
+
+    def after_step(self, run: Run, losses: dict[str, float]) -> None:
+        if run.train.save_every and run.state.step % run.train.save_every == 0:
+            self.save(run)
+
+    def after_epoch(self, run: Run) -> None:
+        self.save(run)
+
+    def save(self, run: Run) -> None:
+        run.state.seconds += time.monotonic() - self.since
+        self.since = time.monotonic()
+        save_state(self.folder / "latest", self.saved, run.optimizer, run.state)
+
+
+def standard(folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]]) -> list[Any]:
+    """The hooks of every run. The checkpoint comes last: it saves what the others decided."""
+    journal = Journal(folder)
+    return [
+        journal,
+        Evaluate(folder, saved, evaluate, journal),
+        Checkpoint(folder, saved),
+        ProgressBar(),
+    ]

@@ -1,0 +1,69 @@
+"""Image classification: one label an image."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from ..errors import UserError
+from ..metrics.accuracy import Accuracy
+from .base import Task as Base
+
+
+class Task(Base):
+    """Networks map [N, 3, H, W] to logits [N, classes]; the deployed one to probabilities."""
+
+    metric = Accuracy
+
+    def __init__(self, labels: list[str], label_smoothing: float = 0.0):
+        super().__init__(labels)
+        self.label_smoothing = label_smoothing
+
+    def model_args(self, given: dict) -> dict:
+        classes = given.get("num_classes", len(self.labels))
+        if classes != len(self.labels):
+            raise UserError(
+                f"model.args.num_classes: {classes}, but labels.txt has {len(self.labels)} names; "
+                "leave it out to take the count of names"
+            )
+        return {**given, "num_classes": classes}
+
+    def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
+        """Cross-entropy in nats, mean over the batch; labels smoothed as in Szegedy et al. 2016
+        (arXiv 1512.00567, section 7)."""
+        logits = network(paddle.to_tensor(batch["image"]))
+        labels = paddle.to_tensor(batch["label"])
+        return {"loss": F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
+
+    def deployed(self, network: nn.Layer) -> nn.Layer:
+        return nn.Sequential(network, nn.Softmax(axis=-1))
+
+    def result(self, outputs: Sequence[np.ndarray]) -> dict:
+        """{"top": [{"label", "index", "score"}, ...]}: the five best, best first."""
+        scores = np.asarray(outputs[0]).reshape(-1)
+        best = np.argsort(-scores, kind="stable")[:5]
+        return {
+            "top": [
+                {"label": self.labels[i], "index": int(i), "score": round(float(scores[i]), 6)} for i in best
+            ]
+        }
+
+    def draw(self, image: np.ndarray, result: dict) -> np.ndarray:
+        """The picture, at least 320 px wide, with the three best labels in a strip below it."""
+        scale = max(1.0, 320 / image.shape[1])
+        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+        picture = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        rows = result["top"][:3]
+        strip = np.full((12 + 26 * len(rows), size[0], 3), 24, np.uint8)
+        for i, row in enumerate(rows):
+            bar = round((size[0] - 16) * row["score"])
+            top = 8 + 26 * i
+            cv2.rectangle(strip, (8, top), (8 + bar, top + 20), (45, 105, 160), -1)
+            text = f"{row['label']}  {100 * row['score']:.1f} %"
+            cv2.putText(
+                strip, text, (14, top + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255,) * 3, 1, cv2.LINE_AA
+            )
+        return np.concatenate([picture, strip])
