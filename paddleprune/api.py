@@ -1,0 +1,192 @@
+"""PaddleX's faces over the pipeline: cls.MobileNetV2, datasets, transforms, slim, load_model.
+
+    import paddleprune as pp
+
+    train = pp.datasets.ImageNet("data/waste", "train_list.txt", "labels.txt", train_transforms)
+    val = pp.datasets.ImageNet("data/waste", "val_list.txt", "labels.txt", eval_transforms)
+    model = pp.cls.MobileNetV2(num_classes=5)
+    model.train(num_epochs=20, train_dataset=train, eval_dataset=val, save_dir="output/dense")
+    pp.slim.cal_params_sensitivities(model, "output/sensitivities.json", val)
+
+Every call becomes a `Config` and a verb of pipeline.py; errors are `UserError`.
+"""
+
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from . import pipeline
+from .config import Config, parse_config
+from .data import transforms as _transforms
+from .data.dataset import Dataset as _Samples
+from .data.readers import find_reader
+from .engine.checkpoint import load_model as _load
+from .errors import UserError
+from .lookup import suggest
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder with a list file, and the transforms of its images (a list of specs)."""
+
+    data_dir: str
+    file_list: str
+    label_list: str
+    transforms: list = field(default_factory=list)
+    reader: str = "imagenet_list"
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the classes."""
+        return self._read().labels
+
+    def image_shape(self) -> list[int]:
+        """[C, H, W] of the first image after the transforms."""
+        return _Samples(self._read(), _transforms.Compose(self.transforms)).image_shape()
+
+    def _read(self) -> Any:
+        return find_reader(self.reader)(self.data_dir, self.file_list, self.label_list)
+
+
+class _Transforms:
+    """`transforms.RandomCrop(224)` -> {"RandomCrop": {"size": 224}}, as a config writes it."""
+
+    def __getattr__(self, name: str) -> Any:
+        known = _transforms.available()
+        if name not in known:
+            raise AttributeError(f"transforms.{name} is not known; {suggest(name, known)}")
+
+        def spec(*args: Any, **kwargs: Any) -> dict[str, dict]:
+            return {name: dict(inspect.signature(known[name]).bind(*args, **kwargs).arguments)}
+
+        return spec
+
+    @staticmethod
+    def Compose(specs: list) -> list:
+        return list(specs)
+
+
+class Model:
+    """A network with its task. `model_dir` is where its best weights are, once it is trained."""
+
+    def __init__(self, task: str, name: str, args: dict[str, Any], model_dir: str | Path | None = None):
+        self.task, self.name, self.args = task, name, args
+        self.model_dir = Path(model_dir) if model_dir else None
+
+    def train(
+        self,
+        num_epochs: int,
+        train_dataset: Dataset,
+        eval_dataset: Dataset,
+        train_batch_size: int = 32,
+        save_dir: str = "output",
+        pretrain_weights: str | None = None,
+        optimizer: str = "momentum",
+        learning_rate: float = 0.02,
+        warmup_epochs: float = 1,
+        early_stop_patience: int = 0,
+        sensitivities_file: str | None = None,
+        eval_metric_loss: float | None = None,
+        resume: bool = False,
+        **train_options: Any,
+    ) -> dict[str, Any]:
+        """Train, or prune and retrain with `sensitivities_file`; see `pipeline.train`.
+
+        `train_options`: other keys of the config's `train` section, e.g. schedule="step".
+        Returns the metrics of the best model.
+        """
+        if train_dataset.data_dir != eval_dataset.data_dir:
+            raise UserError(
+                f"eval_dataset: its data_dir '{eval_dataset.data_dir}' is not that of train_dataset "
+                f"('{train_dataset.data_dir}'); put both lists into one folder"
+            )
+        options = {
+            "epochs": num_epochs,
+            "optimizer": optimizer,
+            "learning_rate": learning_rate,
+            "warmup_epochs": warmup_epochs,
+            "early_stop": early_stop_patience,
+            **train_options,
+        }
+        config = self._config(train_dataset, eval_dataset, train_batch_size, options)
+        metrics = pipeline.train(
+            config, save_dir, pretrain_weights, sensitivities_file, eval_metric_loss, resume
+        )
+        self.model_dir = Path(save_dir) / "best_model"
+        return metrics
+
+    def evaluate(self, eval_dataset: Dataset | None = None) -> dict[str, float]:
+        """All metrics on its validation data, or on another data set of the same classes."""
+        if eval_dataset is None:
+            return pipeline.evaluate_model(self.trained())
+        return pipeline.evaluate_model(self.trained(), eval_dataset.data_dir, eval_dataset.file_list)
+
+    def predict(self, image: str | Path | np.ndarray) -> dict[str, Any]:
+        """The result for one picture: a path, or uint8 RGB [H, W, 3]."""
+        return pipeline.predict(self.trained(), image)
+
+    def export(self, save_dir: str, format: str = "inference", targets: tuple = ("x86", "arm")) -> dict:
+        """Write an export that was checked against this model; returns its manifest."""
+        return pipeline.export_model(self.trained(), save_dir, format, targets)
+
+    def trained(self) -> Path:
+        """Its model directory. Raises UserError before it has one."""
+        if self.model_dir is None:
+            raise UserError(f"{self.name} is not trained yet; call train(), or load_model(dir)")
+        return self.model_dir
+
+    def _config(self, train: Dataset, val: Dataset, batch_size: int, options: dict) -> Config:
+        data = {
+            "reader": train.reader,
+            "root": str(train.data_dir),
+            "train_list": train.file_list,
+            "val_list": val.file_list,
+            "labels": train.label_list,
+            "train_transforms": train.transforms,
+            "eval_transforms": val.transforms,
+            "batch_size": batch_size,
+            "image_shape": val.image_shape(),
+        }
+        model = {"name": self.name, "args": self.args}
+        return parse_config({"task": self.task, "model": model, "data": data, "train": options})
+
+
+def load_model(model_dir: str | Path) -> Model:
+    """The model in a directory that training wrote."""
+    facts = _load(model_dir).facts
+    return Model(facts["task"], facts["model"]["name"], facts["model"]["args"], model_dir)
+
+
+def _mobilenet_v2(num_classes: int, scale: float = 1.0) -> Model:
+    """MobileNetV2 for `num_classes` classes; `scale` multiplies every width."""
+    return Model("classification", "mobilenet_v2", {"num_classes": num_classes, "scale": scale})
+
+
+def _mobilenet_v1(num_classes: int, scale: float = 1.0) -> Model:
+    """MobileNetV1 for `num_classes` classes; `scale` multiplies every width."""
+    return Model("classification", "mobilenet_v1", {"num_classes": num_classes, "scale": scale})
+
+
+def _sensitivities(
+    model: Model, save_file: str, eval_dataset: Dataset | None = None, batch_size: int = 8,
+    criterion: str = "l1_norm",
+) -> dict[str, dict[float, float]]:  # fmt: skip
+    """Analyse a trained model; {group: {ratio: relative loss}}, also in `save_file` (JSON)."""
+    folder = eval_dataset.data_dir if eval_dataset else None
+    table = pipeline.analyse_model(model.trained(), save_file, folder, criterion, batch_size=batch_size)
+    return table.curves
+
+
+def _visualize(model: Model, sensitivities_file: str, save_dir: str = "./") -> list[Path]:
+    """Pictures of the curves and of what each eval_metric_loss removes; their paths."""
+    return pipeline.draw_sensitivities(sensitivities_file, model.trained(), save_dir)
+
+
+cls = SimpleNamespace(MobileNetV2=_mobilenet_v2, MobileNetV1=_mobilenet_v1)
+datasets = SimpleNamespace(ImageNet=Dataset)
+transforms = _Transforms()
+slim = SimpleNamespace(cal_params_sensitivities=_sensitivities, visualize=_visualize)

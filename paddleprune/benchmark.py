@@ -1,0 +1,95 @@
+"""Latency of models side by side: batch 1, the models taking turns in one run."""
+
+import datetime
+import platform
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import predictor
+from .engine import checkpoint
+from .engine.checkpoint import SavedModel, versions
+from .errors import UserError
+from .export import lite
+from .export.inference import Exported, export_inference
+from .tasks import of
+
+RUNTIMES = ("inference", "lite")
+
+
+def measure(
+    model_dirs: Sequence[str | Path], runtime: str, threads: int, repeats: int = 50, warmup: int = 10
+) -> list[dict[str, Any]]:
+    """A row per model: {"model", "runtime", "threads", "p50_ms", "p95_ms", "repeats", ...cost}.
+
+    Each model is exported as tools/export.py would, its deployed head included. Timed is one call
+    of the runtime, input and output copies included, pictures not decoded.
+    """
+    if runtime not in RUNTIMES:
+        raise UserError(f"--runtime: '{runtime}' is not known; valid: {', '.join(RUNTIMES)}")
+    if threads < 1 or repeats < 1:
+        raise UserError(f"--threads {threads}, --repeats {repeats}: both must be 1 or more")
+    saved = [checkpoint.load_model(folder) for folder in model_dirs]
+    exported = [_export(model) for model in saved]
+    timed = _time_inference if runtime == "inference" else _time_lite
+    times = timed(exported, saved, threads, repeats, warmup)
+    return [
+        {
+            "model": str(folder),
+            "runtime": runtime,
+            "threads": threads,
+            "p50_ms": round(float(np.percentile(ms, 50)), 3),
+            "p95_ms": round(float(np.percentile(ms, 95)), 3),
+            "repeats": repeats,
+            "input": [1, *model.image_shape],
+        }
+        for folder, model, ms in zip(model_dirs, saved, times, strict=True)
+    ]
+
+
+def machine() -> dict[str, Any]:
+    """What a figure depends on besides the code."""
+    return {"machine": _cpu(), "date": datetime.date.today().isoformat(), "versions": versions()}
+
+
+def _export(saved: SavedModel) -> Exported:
+    task = of(saved.facts["task"], saved.facts["labels"])
+    return export_inference(task.deployed(saved.network), saved.image_shape)
+
+
+def _time_inference(
+    exported: list[Exported], saved: list[SavedModel], threads: int, repeats: int, warmup: int
+) -> list[list[float]]:
+    runners = [predictor.make_predictor(e.model, e.weights, threads) for e in exported]
+    images = [np.random.default_rng(0).random((1, *s.image_shape), np.float32) for s in saved]
+    times: list[list[float]] = [[] for _ in runners]
+    for turn in range(warmup + repeats):
+        for i, runner in enumerate(runners):
+            start = time.perf_counter()
+            predictor.run(runner, {exported[i].input: images[i]})
+            if turn >= warmup:
+                times[i].append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def _time_lite(
+    exported: list[Exported], saved: list[SavedModel], threads: int, repeats: int, warmup: int
+) -> list[list[float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{i}.nb" for i in range(len(exported))]
+        for path, e in zip(paths, exported, strict=True):
+            path.write_bytes(lite.convert(e, "x86"))
+        return lite.measure(paths, [s.image_shape for s in saved], threads, repeats, warmup)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return f"{name}, {sum(line.startswith('processor') for line in lines)} cores"
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,30 @@
+"""The inference program: `.pdmodel` and `.pdiparams` in the legacy form that all runtimes read.
+
+The traced program is written as it was traced. Paddle's own savers (2.6 and later) leave out
+attributes and outputs that they can do without (relu6's `threshold`, `XShape`, dropout's `Mask`,
+instance_norm's `SavedMean`), and Paddle Lite's optimizer then crashes on the file.
+"""
+
+from dataclasses import dataclass
+
+from paddle import nn
+
+from ..pruning.trace import serialize, trace
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network as bytes: the operators and the weights, and the names of its ends."""
+
+    model: bytes
+    weights: bytes
+    input: str
+    outputs: tuple[str, ...]
+
+
+def export_inference(network: nn.Layer, image_shape: tuple[int, ...]) -> Exported:
+    """`network` in evaluation mode for images [N, *image_shape], N free."""
+    traced = trace(network, image_shape)
+    outputs = list(traced.outputs)
+    model, weights = serialize(traced, traced.program, [traced.input], outputs)
+    return Exported(model, weights, traced.input, traced.outputs)

@@ -1,0 +1,67 @@
+"""`manifest.json`: all that a client needs besides the model file. Clients import nothing of ours."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..engine.checkpoint import SavedModel, versions
+from ..errors import UserError
+from ..files import atomic_file, make_folder, read_json, write_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The exported file against the trained network on the same images."""
+
+    runtime: str
+    images: int
+    max_abs_diff: float
+    tolerance: float
+    metric: str
+    trained: float
+    exported: float
+
+
+def write_export(
+    folder: Path, form: str, files: Mapping[str, bytes], saved: SavedModel,
+    ends: Mapping[str, Any], parity: Sequence[Parity],
+) -> dict[str, Any]:  # fmt: skip
+    """Write `files` and the manifest, each whole; the manifest last. Returns the manifest."""
+    make_folder(folder)
+    facts = saved.facts
+    manifest = {
+        "format": FORMAT,
+        "export": form,
+        "task": facts["task"],
+        "model": facts["model"],
+        "labels": facts["labels"],
+        "input": {"name": ends["input"], "shape": [1, *saved.image_shape], "layout": "NCHW", "colour": "RGB"},
+        "outputs": list(ends["outputs"]),
+        "transforms": facts["eval_transforms"],
+        "files": {
+            name: {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in files.items()
+        },
+        "parity": [asdict(p) for p in parity],
+        "weights": facts["weights"],
+        "versions": versions(),
+    }
+    for name, data in files.items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_bytes(data)
+    write_json(folder / "manifest.json", manifest)
+    return manifest
+
+
+def refuse_other_export(folder: Path, form: str) -> None:
+    """One folder, one export. Raises UserError if another format is there."""
+    if (folder / "manifest.json").is_file():
+        there = read_json(folder / "manifest.json", "manifest").get("export")
+        if there != form:
+            raise UserError(
+                f"--save_dir: '{folder}' holds an export of format '{there}'; choose another folder"
+            )

@@ -1,0 +1,350 @@
+"""The page to read first: each step of the tool as a short paragraph of calls.
+
+train  ->  analyse  ->  train, pruned  ->  export
+"""
+
+import datetime
+import itertools
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from tqdm import tqdm
+
+from . import benchmark, cost, models, report, scheme, tasks
+from .config import Config, dump_config
+from .data.dataset import Batches, Dataset, fingerprint, open_dataset, to_chw
+from .data.images import find_images, read_image, write_image
+from .data.transforms import Compose
+from .engine import checkpoint
+from .engine.checkpoint import SavedModel
+from .engine.evaluate import Forward, evaluate, forward_of
+from .engine.fit import Run, fit, make_optimizer
+from .engine.hooks import standard
+from .engine.recalibrate import recalibrate
+from .engine.start import new_model, open_model
+from .errors import UserError
+from .export import lite
+from .export.inference import export_inference
+from .export.manifest import refuse_other_export, write_export
+from .export.parity import check
+from .files import make_folder, write_json, write_text
+from .predictor import make_predictor
+from .predictor import run as run_predictor
+from .pruning import criteria
+from .pruning.apply import apply
+from .pruning.groups import Groups, find_groups
+from .pruning.replay import ReplayEngine
+from .pruning.sensitivity import RATIOS, Engine, PlainEngine, Provenance, Sensitivities, analyse
+from .tasks.base import Task
+
+log = logging.getLogger(__name__)
+CACHE_BYTES = 2 * 2**30  # decoded images that an analysis keeps in memory
+
+
+def train(
+    config: Config,
+    save_dir: str | Path,
+    pretrain_weights: str | None = None,
+    sensitivities_file: str | None = None,
+    eval_metric_loss: float | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train; before that prune, if there are sensitivities or the strategy needs none.
+
+    With `resume`, `config` is the one saved in `save_dir`, possibly with more epochs.
+    Returns what is written to `save_dir/metrics.json`.
+    """
+    folder = Path(save_dir)
+    train_set = open_dataset(config.data, "train", config.train.seed)
+    eval_set = open_dataset(config.data, "val")
+    task = tasks.make(config, train_set.labels)
+    batches = Batches(train_set, config.data.batch_size, True, config.train.seed, config.data.workers)
+    paddle.seed(config.train.seed)
+    if resume:
+        saved = checkpoint.load_model(folder / "latest")
+    else:
+        saved = new_model(config, task, pretrain_weights)
+        if sensitivities_file is not None or config.prune.strategy == "uniform":
+            _prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss)
+    optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
+    run = Run(saved.network, task, batches, config.train, optimizer, schedule)
+    if resume:
+        run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer)
+        schedule.step(run.state.step)
+    write_text(make_folder(folder) / "config.yml", dump_config(config))
+
+    def score() -> dict[str, float]:
+        return _score(saved.network, task, eval_set, config.data.batch_size)
+
+    fit(run, standard(folder, saved, score))
+    return _write_metrics(folder, saved, run, eval_set)
+
+
+def _prune(
+    saved: SavedModel,
+    config: Config,
+    task: Task,
+    batches: Batches,
+    eval_set: Dataset,
+    sensitivities_file: str | None,
+    eval_metric_loss: float | None,
+) -> None:
+    """Choose ratios, show the plan, narrow `saved.network`, and judge it before retraining."""
+    if saved.plan is not None:
+        raise UserError(
+            "--sensitivities_file: the model of --pretrain_weights is pruned already; leave the "
+            "file out to retrain it as it is, or start from the model that is not pruned"
+        )
+    groups = find_groups(saved.network, saved.image_shape)
+    name = saved.facts["model"]["name"]
+    chosen = scheme.choose(config.prune, groups, name, sensitivities_file, eval_metric_loss)
+    weights = {n: t.numpy() for n, t in saved.network.state_dict().items()}
+    plan = scheme.plan_of(chosen, config.prune, groups, weights)
+    log.info("%s", scheme.table(groups, plan, chosen))
+    size = config.data.batch_size
+    before = _score(saved.network, task, eval_set, size, "before pruning")[task.metric.main]
+    apply(saved.network, plan, saved.image_shape, groups)
+    if config.prune.recalibrate:
+        recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
+    after = _score(saved.network, task, eval_set, size, "before retraining")[task.metric.main]
+    log.info("%s: %.4f dense, %.4f pruned, before retraining", task.metric.main, before, after)
+    saved.plan = plan
+    saved.facts["pruning"] = {
+        "scheme": chosen.title,
+        "criterion": config.prune.criterion,
+        "align": config.prune.align,
+        "dense": {**groups.cost().as_dict(), "value": before},
+        "before_retrain": after,
+    }
+
+
+def describe_groups(config: Config) -> str:
+    """Every convolution and linear layer of the config's model: its group, or why it has none."""
+    labels = [str(i) for i in range(int(config.model.args.get("num_classes", 2)))]
+    args = tasks.make(config, labels).model_args(config.model.args)
+    channels, height, width = config.data.image_shape
+    groups = find_groups(models.build(config.model.name, args), (channels, height, width))
+    return scheme.describe(groups)
+
+
+def analyse_model(
+    model_dir: str | Path,
+    save_file: str | Path,
+    dataset: str | None = None,
+    criterion: str = "l1_norm",
+    ratios: Sequence[float] = RATIOS,
+    batch_size: int | None = None,
+    engine: str = "replay",
+    note: dict[str, Any] | None = None,
+) -> Sensitivities:
+    """Measure how much each group's pruning hurts on validation data; the table in `save_file`.
+
+    `engine`: "replay", or "plain" for one whole evaluation of the dynamic graph per point.
+    """
+    saved, task, data, eval_set = open_model(model_dir, dataset, batch_size)
+    groups = find_groups(saved.network, saved.image_shape)
+    weights = {name: tensor.numpy() for name, tensor in saved.network.state_dict().items()}
+    scores = {name: criteria.find(criterion)(group, weights) for name, group in groups.items()}
+    provenance = Provenance(
+        model=saved.facts["model"]["name"],
+        weights=checkpoint.fingerprint(saved.network),
+        data=fingerprint(eval_set, data),
+        images=len(eval_set),
+        metric=task.metric.main,
+        higher_is_better=task.metric.higher_is_better,
+        criterion=criterion,
+    )
+    note = {"date": datetime.date.today().isoformat(), "dataset": Path(data.root).name, **(note or {})}
+    runner = _engine(engine, saved, task, groups, eval_set, data.batch_size)
+    points = analyse(runner, groups, scores, provenance, Path(save_file), ratios, note)
+    with tqdm(total=len(groups) * len(ratios), desc="analyse", unit="point") as bar:
+        for group, new in points:
+            bar.set_postfix_str(group, refresh=False)
+            bar.update(len(new))
+    return Sensitivities.read(save_file)
+
+
+def _engine(
+    name: str, saved: SavedModel, task: Task, groups: Groups, eval_set: Dataset, batch_size: int
+) -> Engine:
+    """The analysis's evaluator. Images are decoded once if they fit into memory."""
+    stream = Batches(eval_set, batch_size, train=False)
+    fits = 4 * len(eval_set) * int(paddle.to_tensor(saved.image_shape).prod()) <= CACHE_BYTES
+    kept: list[dict] = []
+
+    def batches() -> Any:
+        if not fits:
+            return stream.epoch()
+        if not kept:
+            kept.extend(tqdm(stream.epoch(), "read images", len(stream), leave=False))
+        return kept
+
+    metric = task.metric
+    if name == "plain":
+        forward = forward_of(saved.network)
+        return PlainEngine(
+            saved.network, groups, lambda: evaluate(forward, batches(), metric)[0][metric.main]
+        )
+    if name == "replay":
+        return ReplayEngine(
+            groups,
+            lambda forward, n: [v[metric.main] for v in evaluate(forward, batches(), metric, n)],
+            threads=os.cpu_count() or 1,
+        )
+    raise UserError(f"--engine: '{name}' is not known; valid: plain, replay")
+
+
+def evaluate_model(
+    model_dir: str | Path, dataset: str | None = None, list_file: str | None = None
+) -> dict[str, float]:
+    """All metrics of a model directory on its validation data, or on another folder or list."""
+    saved, task, data, eval_set = open_model(model_dir, dataset, list_file=list_file)
+    return _score(saved.network, task, eval_set, data.batch_size, "evaluate")
+
+
+def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dict[str, Any]:
+    """Run a model on a picture or a folder of pictures: drawn copies and `results.json`.
+
+    Returns {file name: result}.
+    """
+    files = find_images(image)
+    task, run = _predictor(model_dir)
+    folder = make_folder(save_dir)
+    results = {}
+    for path in tqdm(files, "infer", unit="image", disable=len(files) < 2):
+        picture = read_image(path, "--image")
+        results[path.name] = run(picture)
+        write_image(folder / f"{path.stem}.png", task.draw(picture, results[path.name]))
+    write_json(folder / "results.json", results)
+    return results
+
+
+def predict(model_dir: str | Path, image: str | Path | np.ndarray) -> dict[str, Any]:
+    """The result of a model for one picture: a path, or uint8 RGB [H, W, 3]."""
+    picture = image if isinstance(image, np.ndarray) else read_image(find_images(image)[0], "image")
+    return _predictor(model_dir)[1](picture)
+
+
+def _predictor(model_dir: str | Path) -> tuple[Task, Callable[[np.ndarray], dict[str, Any]]]:
+    """The task of a saved model, and a function from a picture to its result."""
+    saved = checkpoint.load_model(model_dir)
+    task = tasks.of(saved.facts["task"], saved.facts["labels"])
+    transforms = Compose(saved.facts["eval_transforms"], "eval_transforms")
+    forward = forward_of(task.deployed(saved.network))
+
+    def run(picture: np.ndarray) -> dict[str, Any]:
+        sample = to_chw(transforms({"image": picture}, np.random.default_rng(0)))
+        return task.result(forward(sample["image"][None])[0])
+
+    return task, run
+
+
+def export_model(
+    model_dir: str | Path,
+    save_dir: str | Path,
+    form: str,
+    targets: Sequence[str] = ("x86", "arm"),
+    dataset: str | None = None,
+    images: int = 200,
+) -> dict[str, Any]:
+    """Export, run the exported file on validation images against the trained network, then write.
+
+    `form`: inference | lite. Returns the manifest. Raises UserError, with nothing written, if the
+    two differ by more than the tolerance.
+    """
+    if form not in ("inference", "lite"):
+        raise UserError(f"--format: '{form}' is not known; valid: inference, lite")
+    folder = Path(save_dir)
+    refuse_other_export(folder, form)
+    saved, task, data, eval_set = open_model(model_dir, dataset)
+    deployed = task.deployed(saved.network)
+    exported = export_inference(deployed, saved.image_shape)
+    if form == "inference":
+        files = {"model.pdmodel": exported.model, "model.pdiparams": exported.weights}
+        runner = make_predictor(exported.model, exported.weights, os.cpu_count() or 1)
+        name = "Paddle Inference"
+        forward: Forward = lambda batch: [run_predictor(runner, {exported.input: batch})]  # noqa: E731
+    else:
+        made = {target: lite.convert(exported, target) for target in {*targets, "x86"}}
+        files = {f"model_{target}.nb": made[target] for target in targets}
+        name = "Paddle Lite x86"
+        forward = lambda batch: [lite.run(made["x86"], batch)]  # noqa: E731
+    stream = Batches(eval_set, data.batch_size, train=False)
+    count = max(1, images // data.batch_size)
+    some = tqdm(itertools.islice(stream.epoch(), count), "check", min(count, len(stream)), leave=False)
+    parity = check(name, forward_of(deployed), forward, some, task.metric)
+    ends = {"input": exported.input, "outputs": exported.outputs}
+    return write_export(folder, form, files, saved, ends, [parity])
+
+
+def draw_sensitivities(
+    sensitivities_file: str | Path, model_dir: str | Path, save_dir: str | Path, budgets: Sequence[float] = ()
+) -> list[Path]:
+    """`sensitivities.png`: a curve per group; `budget.png`: what each eval_metric_loss removes."""
+    saved = checkpoint.load_model(model_dir)
+    if saved.plan is not None:
+        raise UserError(f"--model_dir: '{model_dir}' is pruned; give the model that was analysed")
+    groups = find_groups(saved.network, saved.image_shape)
+    name = saved.facts["model"]["name"]
+    table = scheme.read_table(str(sensitivities_file), groups, name)
+    folder = make_folder(save_dir)
+    report.sensitivity_curves(table, folder / "sensitivities.png")
+    report.budget_curve(table, groups, folder / "budget.png", chosen=budgets)
+    return [folder / "sensitivities.png", folder / "budget.png"]
+
+
+def compare(
+    model_dirs: Sequence[str | Path], names: Sequence[str], dataset: str | None = None,
+    list_file: str | None = None, threads: Sequence[int] = (1, 2), repeats: int = 50,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A compression row per model directory: cost, metric on the data, latency on each runtime."""
+    rows: list[dict[str, Any]] = []
+    for folder, variant in zip(model_dirs, names, strict=True):
+        saved = checkpoint.load_model(folder)
+        metric = saved.facts["metric"]
+        rows.append(
+            {
+                "model": saved.facts["model"]["name"],
+                "data": Path(dataset or saved.facts["data"]["root"]).name,
+                "input": [1, *saved.image_shape],
+                "variant": variant,
+                "metric": metric,
+                "value": evaluate_model(folder, dataset, list_file)[metric],
+                "before_retrain": saved.facts.get("pruning", {}).get("before_retrain"),
+                **cost.count(saved.network, saved.image_shape).as_dict(),
+                "latency_ms": {},
+            }
+        )
+    for runtime, label in (("inference", "inference"), ("lite", "lite_x86")):
+        for count in threads:
+            for row, timed in zip(rows, benchmark.measure(model_dirs, runtime, count, repeats), strict=True):
+                row["latency_ms"][f"{label}_t{count}"] = timed["p50_ms"]
+    return rows
+
+
+def _score(
+    network: paddle.nn.Layer, task: Task, dataset: Dataset, batch_size: int, title: str = "evaluate"
+) -> dict[str, float]:
+    batches = Batches(dataset, batch_size, train=False)
+    bar = tqdm(batches.epoch(), title, len(batches), leave=False, unit="batch")
+    return evaluate(forward_of(network), bar, task.metric)[0]
+
+
+def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:
+    metrics = {
+        "metric": run.task.metric.main,
+        "value": run.state.best,
+        "epoch": run.state.best_epoch,
+        "epochs": run.state.epoch,
+        "images": len(eval_set),
+        "seconds": round(run.state.seconds, 1),
+        **cost.count(saved.network, saved.image_shape).as_dict(),
+        **({"pruning": saved.facts["pruning"]} if saved.plan else {}),
+    }
+    write_json(folder / "metrics.json", metrics)
+    return metrics

@@ -1,0 +1,171 @@
+"""Pictures and tables from the JSON files: sensitivity curves, the budget curve, before and after."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from .files import atomic_file, read_json
+from .pruning.groups import Groups
+from .pruning.plan import keep_count
+from .pruning.ratios import under_budget
+from .pruning.sensitivity import Sensitivities
+
+BLUE, ORANGE, GREY = "#2f6fa7", "#d9822b", "#8a8f98"
+
+
+def sensitivity_curves(table: Sensitivities, path: Path) -> None:
+    """All groups twice: as curves coloured by depth, and by name as a map of loss over ratio."""
+    names = [name for name, curve in table.curves.items() if curve]
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(14, max(5.5, 1.6 + 0.2 * len(names))), width_ratios=[1, 1.1]
+    )
+    shades = plt.get_cmap("viridis_r")
+    for i, name in enumerate(names):
+        ratios, losses = _points(table.curves[name])
+        left.plot(ratios, losses, color=shades(i / max(1, len(names) - 1)), lw=1.3, alpha=0.85)
+    left.axhline(0, color=GREY, lw=0.8)
+    p = table.provenance
+    left.set(
+        xlabel="ratio: fraction of the group's channels removed",
+        ylabel=f"sensitivity: relative loss of {p.metric}",
+        xlim=(0, None),
+    )
+    left.set_title("light: near the input, dark: near the output", fontsize=10, loc="left")
+    _loss_map(figure, right, table, names)
+    figure.suptitle(
+        f"{p.model}: {len(names)} groups, {p.images} images, {p.metric} {table.baseline:.4f}, {p.criterion}"
+    )
+    _save(figure, path)
+
+
+def _loss_map(figure: Any, axes: Any, table: Sensitivities, names: list[str]) -> None:
+    ratios = sorted({ratio for curve in table.curves.values() for ratio in curve})
+    losses = [[table.curves[name].get(ratio, float("nan")) for ratio in ratios] for name in names]
+    picture = axes.imshow(losses, aspect="auto", cmap="YlOrRd", vmin=0, vmax=0.3)
+    axes.set_yticks(range(len(names)), [name.removesuffix(".weight") for name in names], fontsize=8)
+    axes.set_xticks(range(len(ratios)), [f"{ratio:g}" for ratio in ratios])
+    axes.set_xlabel("ratio")
+    if len(names) <= 60:
+        for y, row in enumerate(losses):
+            for x, loss in enumerate(row):
+                colour = "white" if loss > 0.2 else "black"
+                axes.text(x, y, f"{loss:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    figure.colorbar(picture, ax=axes, label="sensitivity (0.3 and above alike)", pad=0.02)
+
+
+def budget_curve(
+    table: Sensitivities, groups: Groups, path: Path, align: int = 8, chosen: Sequence[float] = ()
+) -> list[dict[str, float]]:
+    """PaddleX's `visualize`: how much of the model goes at each eval_metric_loss.
+
+    Returns the points: {"eval_metric_loss", "params_removed", "macs_removed"}, fractions.
+    """
+    dense, rows = groups.cost(), []
+    for step in range(1, 61):
+        budget = step / 200
+        ratios = under_budget(table.curves, budget)
+        kept = {n: keep_count(groups[n].size, r, align) for n, r in ratios.items()}
+        narrow = groups.cost(kept)
+        rows.append(
+            {
+                "eval_metric_loss": budget,
+                "params_removed": 1 - narrow.params / dense.params,
+                "macs_removed": 1 - narrow.macs / dense.macs,
+            }
+        )
+    figure, axes = plt.subplots(figsize=(8, 5))
+    x = [row["eval_metric_loss"] for row in rows]
+    axes.plot(x, [100 * r["params_removed"] for r in rows], color=BLUE, lw=2, label="parameters")
+    axes.plot(x, [100 * r["macs_removed"] for r in rows], color=ORANGE, lw=2, label="macs")
+    for budget in chosen:
+        axes.axvline(budget, color=GREY, lw=1, ls="--")
+    axes.set(
+        xlabel="eval_metric_loss: largest relative loss allowed to each group",
+        ylabel="removed, % of the model",
+        title=f"{table.provenance.model}: what a budget removes (channels in multiples of {align})",
+        ylim=(0, 100),
+        xlim=(0, x[-1]),
+    )
+    axes.legend(loc="lower right", frameon=False)
+    _save(figure, path)
+    return rows
+
+
+def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Bars of size, macs, metric and latency, one per variant; a panel per quantity.
+
+    A row has "variant" and the columns of a compression result; absent ones leave out their panel.
+    """
+    latencies = sorted({key for row in rows for key in row.get("latency_ms", {})})
+    panels = [
+        ("size, MB", [row["size_bytes"] / 1e6 for row in rows]),
+        ("macs, millions", [row["macs"] / 1e6 for row in rows]),
+        (f"{rows[0]['metric']}, %", [100 * row["value"] for row in rows]),
+        *((f"{key}, ms", [row["latency_ms"][key] for row in rows]) for key in latencies),
+    ]
+    columns = 3
+    lines = -(-len(panels) // columns)
+    figure, grid = plt.subplots(
+        lines, columns, figsize=(12, 0.6 + lines * (0.9 + 0.45 * len(rows))), squeeze=False
+    )
+    for axes, (title, values) in zip(grid.flat, panels, strict=False):
+        colours = [GREY if row["variant"] == "original" else BLUE for row in rows]
+        bars = axes.barh([row["variant"] for row in rows], values, color=colours, height=0.6)
+        axes.bar_label(bars, fmt="%.4g", padding=3, fontsize=9)
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.set_xlim(0, 1.25 * max(values))
+        axes.invert_yaxis()
+        axes.set_xticks([])
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.axis("off")
+    _save(figure, path)
+
+
+def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of a compression result as a Markdown table; ratios are to the first row."""
+    first = rows[0]
+    latencies = list(first.get("latency_ms", {}))
+    head = ["variant", "size, MB", "macs, M", f"{first['metric']}, %", "before retraining, %"]
+    lines = [
+        "| " + " | ".join([*head, *(f"{key}, ms" for key in latencies)]) + " |",
+        "|---" * (len(head) + len(latencies)) + "|",
+    ]
+    for row in rows:
+        cells = [
+            row["variant"],
+            _with_ratio(row["size_bytes"] / 1e6, first["size_bytes"] / 1e6, ".2f"),
+            _with_ratio(row["macs"] / 1e6, first["macs"] / 1e6, ".1f"),
+            f"{100 * row['value']:.2f}",
+            "" if row.get("before_retrain") is None else f"{100 * row['before_retrain']:.2f}",
+            *(_with_ratio(row["latency_ms"][k], first["latency_ms"][k], ".2f") for k in latencies),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def read_rows(path: str | Path) -> list[dict[str, Any]]:
+    """Rows of a results file."""
+    return read_json(path, "results file")["rows"]
+
+
+def _with_ratio(value: float, first: float, form: str) -> str:
+    return f"{value:{form}}" if value == first else f"{value:{form}} ({first / value:.2f}x)"
+
+
+def _points(curve: Mapping[float, float]) -> tuple[list[float], list[float]]:
+    ratios = sorted(curve)
+    return [0.0, *ratios], [0.0, *(curve[r] for r in ratios)]
+
+
+def _save(figure: Any, path: Path) -> None:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=130, format="png")
+    plt.close(figure)

@@ -1,0 +1,164 @@
+"""Which ratios: from a sensitivities file, the DEFAULT scheme, or no file at all."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .config import PruneConfig
+from .errors import UserError
+from .pruning import criteria, interop, ratios
+from .pruning.criteria import Weights
+from .pruning.groups import Groups
+from .pruning.plan import Plan, keep_count, make_plan
+from .pruning.sensitivity import Provenance, Sensitivities
+
+log = logging.getLogger(__name__)
+
+DEFAULT = "DEFAULT"
+DEFAULT_LOSS = 0.05  # of --eval_metric_loss, as in PaddleX
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The ratios, how they came about, and the groups that the budget left whole."""
+
+    ratios: Mapping[str, float]
+    title: str
+    whole: tuple[str, ...] = ()
+
+
+def choose(prune: PruneConfig, groups: Groups, model: str, file: str | None, budget: float | None) -> Scheme:
+    """Ratios by `prune.strategy`. Raises UserError for what does not go together."""
+    if prune.strategy == "uniform":
+        return Scheme(ratios.uniform(groups, prune.ratio), f"uniform {prune.ratio}")
+    if file is None:
+        raise UserError(
+            f"prune.strategy: '{prune.strategy}' needs sensitivities; add --sensitivities_file "
+            "DEFAULT or a file of tools/sensitivity.py"
+        )
+    curves = read_table(file, groups, model).curves
+    source = DEFAULT if file == DEFAULT else Path(file).name
+    if prune.strategy == "for_target":
+        return _for_target(prune, groups, curves, source)
+    budget = DEFAULT_LOSS if budget is None else budget
+    chosen = ratios.under_budget(curves, budget)
+    whole = tuple(name for name, ratio in chosen.items() if ratio == 0)
+    return Scheme(chosen, f"{source}, eval_metric_loss {budget}", whole)
+
+
+def read_table(file: str, groups: Groups, model: str) -> Sensitivities:
+    """The table for `groups` from DEFAULT, a JSON file of ours, or a pickle of PaddleSlim or PaddleX.
+
+    A pickle says nothing of model, data or metric: those fields are then "unknown".
+    """
+    path = default_file(model) if file == DEFAULT else Path(file)
+    if not path.is_file():
+        raise UserError(
+            f"--sensitivities_file: '{file}' does not exist; make it with tools/sensitivity.py or use DEFAULT"
+        )
+    if path.read_bytes()[:1] == b"{":
+        table = Sensitivities.read(path)
+    else:
+        unknown = Provenance(model, "unknown", "unknown", 0, "metric", True, "unknown")
+        table = Sensitivities(unknown, float("nan"), interop.read_pickle(path))
+    table.curves, mapping = interop.match(table.curves, groups)
+    for name, weight in mapping.items():
+        if name.split("#")[0] != weight:
+            log.info("sensitivities of %s are used for %s", name, weight)
+    missing = [name for name in groups if name not in table.curves]
+    if missing:
+        log.warning("no sensitivities for %d groups, they stay whole: %s", len(missing), ", ".join(missing))
+    return table
+
+
+def default_file(model: str) -> Path:
+    """The file of the DEFAULT scheme for a model, in the checkout or where setup.py put it."""
+    folders = [
+        Path(__file__).parents[1] / "sensitivities",
+        Path(sys.prefix) / "share/paddleprune/sensitivities",
+    ]
+    files = {Sensitivities.read(f).provenance.model: f for d in folders for f in sorted(d.glob("*.json"))}
+    if model not in files:
+        raise UserError(
+            f"--sensitivities_file: there is no DEFAULT scheme for {model}; there is one for: "
+            f"{', '.join(sorted(files)) or 'none'}; make a file with tools/sensitivity.py"
+        )
+    return files[model]
+
+
+def _for_target(
+    prune: PruneConfig, groups: Groups, curves: Mapping[str, Mapping[float, float]], source: str
+) -> Scheme:
+    targets = {k: v for k, v in (("macs", prune.target.macs), ("params", prune.target.params)) if v}
+    if len(targets) != 1:
+        raise UserError(
+            "prune.target: set one of prune.target.macs and prune.target.params, "
+            "e.g. --set prune.target.macs=0.5"
+        )
+    what, target = next(iter(targets.items()))
+    dense = getattr(groups.cost(), what)
+
+    def left(chosen: Mapping[str, float]) -> float:
+        kept = {n: keep_count(groups[n].size, r, prune.align) for n, r in chosen.items()}
+        return getattr(groups.cost(kept), what) / dense
+
+    chosen, budget = ratios.for_target(curves, left, target)
+    title = f"{source}, {target:g} of the {what}, eval_metric_loss {budget:.4f}"
+    return Scheme(chosen, title, tuple(n for n, r in chosen.items() if r == 0))
+
+
+def plan_of(scheme: Scheme, prune: PruneConfig, groups: Groups, weights: Weights) -> Plan:
+    """The channels that go, by `prune.criterion`. Raises UserError if none would."""
+    criterion = criteria.find(prune.criterion)
+    scores = {name: criterion(groups[name], weights) for name in scheme.ratios}
+    plan = make_plan(groups, scheme.ratios, scores, prune.align)
+    if not plan.kept:
+        raise UserError(
+            f"nothing would be pruned ({scheme.title}, align {prune.align}); raise "
+            "--eval_metric_loss or lower prune.align"
+        )
+    return plan
+
+
+def table(groups: Groups, plan: Plan, scheme: Scheme) -> str:
+    """The plan for reading: a line a group, then the totals before and after."""
+    counts = plan.counts()
+    dense, narrow = groups.cost(), groups.cost(counts)
+    shapes = groups.narrow_shapes(counts)
+    width = max(len(name) for name in groups)
+    lines = [f"plan: {scheme.title}", f"{'group':<{width}}  {'kept':>12}  {'ratio':>5}  {'macs':>15}"]
+    for name, group in groups.items():
+        kept = counts.get(name, group.size)
+        made = {s.parameter for s in group.slots if s.parameter in groups.positions and s.role != "in"}
+        before = sum(int(np.prod(groups.shapes[w])) * groups.positions[w] for w in made)
+        after = sum(int(np.prod(shapes[w])) * groups.positions[w] for w in made)
+        lines.append(
+            f"{name:<{width}}  {kept:>5} of {group.size:>4}  {1 - kept / group.size:>5.2f}  "
+            f"{_short(before):>6} -> {_short(after):>6}" + ("  whole" if name in scheme.whole else "")
+        )
+    for what in ("params", "macs", "size_bytes"):
+        before, after = getattr(dense, what), getattr(narrow, what)
+        lines.append(f"{what}: {_short(before)} -> {_short(after)} ({before / after:.2f}x smaller)")
+    return "\n".join(lines)
+
+
+def describe(groups: Groups) -> str:
+    """A line for each convolution and linear layer: its groups with their sizes, or the reason."""
+    width = max(len(weight) for weight in groups.layers)
+    lines = []
+    for weight in groups.layers:
+        found = [f"group {g.name} ({g.size} channels)" for g in groups.of_weight(weight)]
+        why = "; ".join(found) or f"stays whole: {groups.reasons.get(weight, 'unknown')}"
+        lines.append(f"{weight:<{width}}  {list(groups.shapes[weight])!s:<18}  {why}")
+    return "\n".join(lines)
+
+
+def _short(value: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.2f}{unit}"
+    return f"{value:.0f}"
