@@ -96,16 +96,14 @@ class Batches:
             [(epoch, int(i)) for i in order[b * self.batch_size : (b + 1) * self.batch_size]]
             for b in range(start, len(self))
         ]
-        if not self.workers:  # the loader hides a UserError of its thread behind its own
+        if not self.workers:
             yield from (collate([self.dataset[k] for k in batch]) for batch in keys)
             return
-        yield from paddle.io.DataLoader(
-            self.dataset,
-            batch_sampler=keys,
-            num_workers=self.workers,
-            collate_fn=collate,
-            return_list=False,
+        loader = paddle.io.DataLoader(
+            self.dataset, batch_sampler=keys, num_workers=self.workers, collate_fn=collate, return_list=False
         )
+        for batch in loader:  # the loader makes tensors of the arrays
+            yield {k: v.numpy() if isinstance(v, paddle.Tensor) else v for k, v in batch.items()}
 
 
 def collate(samples: Sequence[dict]) -> dict:

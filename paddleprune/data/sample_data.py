@@ -14,10 +14,10 @@ from ..errors import UserError
 from ..files import atomic_folder
 
 SIZE = 48  # pixels of an image's side
-TRAIN_DIGITS = 1400  # of 1797; the rest are for validation
+VAL_EVERY = 5  # each fifth digit is for validation; neighbours in the set are by one writer
 
 
-def make(task: str, save_dir: str | Path, train: int = 1000, val: int = 300) -> Path:
+def make(task: str, save_dir: str | Path, train: int = 2000, val: int = 300) -> Path:
     """Write sample data of `task` to `save_dir`: images/, train_list.txt, val_list.txt, labels.txt.
 
     Existing sample data is replaced. Raises UserError for another task, or a folder with
@@ -38,7 +38,11 @@ def _classification(folder: Path, train: int, val: int) -> None:
     (folder / "images").mkdir()
     (folder / "labels.txt").write_text("".join(f"digit_{d}\n" for d in range(10)))
     photos, digits = load_sample_images().images, load_digits()
-    splits = {"train": (train, range(TRAIN_DIGITS)), "val": (val, range(TRAIN_DIGITS, 1797))}
+    everyone = range(len(digits.images))
+    splits = {
+        "train": (train, [d for d in everyone if d % VAL_EVERY]),
+        "val": (val, [d for d in everyone if not d % VAL_EVERY]),
+    }
     for split, (count, pool) in splits.items():
         rng = np.random.default_rng(len(split))
         lines = []

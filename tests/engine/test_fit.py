@@ -1,0 +1,136 @@
+"""Training resumes exactly, stops on NaN, and schedules by formula."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleprune.config import TrainConfig, load_config
+from paddleprune.engine.checkpoint import load_model, read_weights
+from paddleprune.engine.fit import rate_at
+from paddleprune.engine.recalibrate import recalibrate
+from paddleprune.errors import UserError
+from paddleprune.pipeline import train
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = [
+    "model.args.scale=0.25",
+    "data.image_shape=[3,32,32]",
+    "data.eval_transforms=[{Resize: {size: 32}}, Normalize]",
+    "data.train_transforms=[{RandomCrop: {size: 32}}, RandomHorizontalFlip, Normalize]",
+    "data.batch_size=16",
+    "train.epochs=2",
+    "train.log_every=1",
+    "train.save_every=1",
+]
+
+
+def command(data: Path, save_dir: Path, *extra: str) -> list[str]:
+    return [
+        sys.executable, str(ROOT / "tools/train.py"),
+        "--config", str(ROOT / "configs/classification/mobilenet_v2_sample.yml"),
+        "--save_dir", str(save_dir), *extra, "--set", f"data.root={data}", *SMALL,
+    ]  # fmt: skip
+
+
+def config_for(data: Path, *extra: str):
+    path = ROOT / "configs/classification/mobilenet_v2_sample.yml"
+    return load_config(path, [f"data.root={data}", *SMALL, *extra])
+
+
+def journal(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
+def test_a_killed_run_goes_on_as_if_it_had_not_been(sample_data, tmp_path, optimizer):
+    """SIGKILL inside an epoch, then --resume_checkpoint: same log, same weights, bit for bit."""
+    option = f"train.optimizer={optimizer}"
+    unbroken = subprocess.run([*command(sample_data, tmp_path / "a"), option], capture_output=True, text=True)
+    assert unbroken.returncode == 0, unbroken.stderr
+    process = subprocess.Popen(
+        [*command(sample_data, tmp_path / "b"), option], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    log = tmp_path / "b" / "log.jsonl"
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 9):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    step = json.loads((tmp_path / "b/latest/state.json").read_text())["step"]
+    assert 0 < step < 12
+    resumed = subprocess.run(
+        [*command(sample_data, tmp_path / "b", "--resume_checkpoint", str(tmp_path / "b")), option],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert resumed.returncode == 0, resumed.stderr
+    assert journal(tmp_path / "a") == journal(tmp_path / "b")
+    assert len([line for line in journal(tmp_path / "a") if line["kind"] == "train"]) == 12
+    first, second = (read_weights(tmp_path / run / "latest/model.pdparams") for run in "ab")
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def test_a_run_leaves_what_the_next_step_needs(sample_data, tmp_path):
+    metrics = train(config_for(sample_data), tmp_path)
+    assert set(os.listdir(tmp_path)) >= {
+        "config.yml", "log.jsonl", "vdl_log", "latest", "best_model", "metrics.json",
+    }  # fmt: skip
+    saved = load_model(tmp_path / "best_model")
+    assert saved.facts["labels"] == [f"digit_{i}" for i in range(10)]
+    assert saved.facts["metric"] == metrics["metric"] == "acc1"
+    assert metrics["params"] < 400_000
+    assert not [p for p in tmp_path.rglob("*") if ".tmp" in p.name or p.name.endswith(".old")]
+
+
+def test_nan_stops_with_a_clear_message_and_keeps_the_checkpoint(sample_data, tmp_path):
+    with pytest.raises(UserError, match=r"training stopped: .*learning rate"):
+        train(config_for(sample_data, "train.learning_rate=1e30", "train.warmup_epochs=0"), tmp_path)
+    kept = read_weights(tmp_path / "latest/model.pdparams")
+    assert all(np.isfinite(array).all() for name, array in kept.items() if "_variance" not in name)
+
+
+def test_early_stopping(sample_data, tmp_path):
+    config = config_for(sample_data, "train.epochs=9", "train.early_stop=2", "train.learning_rate=1e-12")
+    metrics = train(config, tmp_path)
+    assert metrics["epochs"] < 9
+    again = train(config, tmp_path, resume=True)  # what has stopped stays stopped
+    assert again["epochs"] == metrics["epochs"]
+
+
+def test_no_epoch_saves_the_network_as_it_is(sample_data, tmp_path):
+    metrics = train(config_for(sample_data, "train.epochs=0"), tmp_path)
+    assert 0 <= metrics["value"] <= 1
+    assert load_model(tmp_path / "best_model").plan is None
+
+
+def test_the_learning_rate_by_hand():
+    plan = TrainConfig(epochs=10, warmup_epochs=1, schedule="cosine", step_epochs=[4, 8])
+    assert rate_at(0, plan, 10) == pytest.approx(0.1)
+    assert rate_at(9, plan, 10) == pytest.approx(1.0)
+    assert rate_at(55, plan, 10) == pytest.approx(0.5)
+    assert rate_at(100, plan, 10) == pytest.approx(0.0)
+    linear = TrainConfig(epochs=10, schedule="linear")
+    assert [rate_at(s, linear, 10) for s in (0, 25, 100)] == pytest.approx([1, 0.75, 0])
+    step = TrainConfig(epochs=10, schedule="step", step_epochs=[4, 8])
+    assert [rate_at(s, step, 10) for s in (39, 40, 80)] == pytest.approx([1, 0.1, 0.01])
+    assert rate_at(99, TrainConfig(epochs=10, schedule="constant"), 10) == 1
+
+
+def test_recalibration_takes_the_plain_mean_of_the_batches():
+    norm = paddle.nn.BatchNorm2D(2)
+    network = paddle.nn.Sequential(norm)
+    network.eval()
+    x = np.random.default_rng(0).normal(3, 2, (3, 4, 2, 5, 5)).astype("float32")
+    recalibrate(network, [{"image": batch} for batch in x], 2)
+    means = x[:2].mean(axis=(1, 3, 4))
+    np.testing.assert_allclose(norm._mean.numpy(), means.mean(0), rtol=1e-5)
+    assert norm._momentum == 0.9
+    assert not network.training
