@@ -58,7 +58,7 @@ def _classification(folder: Path, train: int, val: int) -> None:
 def _paste(digit: np.ndarray, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A digit (8x8, 0..16) in a light colour on a darkened part of a photograph, RGB [48, 48, 3]."""
     top, left = (int(rng.integers(0, n - SIZE)) for n in photo.shape[:2])
-    background = photo[top : top + SIZE, left : left + SIZE].astype(np.float32) * 0.35
+    background = photo[top : top + SIZE, left : left + SIZE].astype(np.float32) * 0.25
     side = int(rng.integers(36, 45))
     alpha = np.zeros((SIZE, SIZE, 1), np.float32)
     y, x = (int(v) for v in rng.integers(0, SIZE - side + 1, 2))
