@@ -15,7 +15,22 @@ $(READY): requirements.lock setup.py setup_env.sh
 	sh setup_env.sh $(VENV)
 
 demo: $(READY)
-	$(PYTHON) tools/demo.py --save_dir $(DEMO)
+	rm -rf $(DEMO)
+	@echo "== 1/6 sample data: handwritten digits on photographs"
+	$(PYTHON) tools/sample_data.py --task classification --save_dir data/sample_classification
+	@echo "== 2/6 train"
+	$(PYTHON) tools/train.py --config $(CONFIG) --save_dir $(DEMO)/dense
+	@echo "== 3/6 analyse: how much does each group's pruning hurt?"
+	$(PYTHON) tools/sensitivity.py --model_dir $(DEMO)/dense/best_model --save_file $(DEMO)/sensitivities.json
+	@echo "== 4/6 prune and retrain"
+	$(PYTHON) tools/train.py --config $(CONFIG) --pretrain_weights $(DEMO)/dense/best_model \
+	    --sensitivities_file $(DEMO)/sensitivities.json --eval_metric_loss 0.10 \
+	    --set train.epochs=4 train.learning_rate=0.002 --save_dir $(DEMO)/pruned
+	@echo "== 5/6 export for phones, and check the exported file"
+	$(PYTHON) tools/export.py --model_dir $(DEMO)/pruned/best_model --format lite --targets x86,arm --save_dir $(DEMO)/lite
+	@echo "== 6/6 before and after"
+	$(PYTHON) tools/report.py --sensitivities_file $(DEMO)/sensitivities.json --model_dir $(DEMO)/dense/best_model \
+	    --eval_metric_loss 0.10 --before $(DEMO)/dense/best_model --after $(DEMO)/pruned/best_model --save_dir $(DEMO)/report
 
 test: $(READY)
 	$(PYTHON) -m pytest

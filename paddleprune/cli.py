@@ -304,32 +304,65 @@ def _report(verbs: Any) -> None:
     def run(options: Options) -> None:
         from pathlib import Path
 
-        from . import pipeline, report
-        from .files import make_folder
+        from . import benchmark, pipeline, report
+        from .files import write_json
 
         made: list[Path] = []
+        results = options.results
         if options.sensitivities_file:
             if not options.model_dir:
                 raise UserError("--model_dir: missing; give the model that the sensitivities are of")
             made += pipeline.draw_sensitivities(
                 options.sensitivities_file, options.model_dir, options.save_dir, options.eval_metric_loss
             )
-        if options.results:
-            rows = report.read_rows(options.results)
-            made.append(make_folder(options.save_dir) / "before_after.png")
+        if options.before:
+            rows = pipeline.compare(
+                [options.before, *options.after], options.names, options.dataset, options.list,
+                options.threads, options.repeats,
+            )  # fmt: skip
+            results = options.json or Path(options.save_dir) / "compression.json"
+            write_json(results, {"command": options.command, **benchmark.machine(), "rows": rows})
+            made.append(Path(results))
+        if results:
+            rows = report.read_rows(results)
+            made.append(Path(options.save_dir) / "before_after.png")
             report.before_after(rows, made[-1])
             print(report.compression_table(rows))
         if not made:
-            raise UserError("nothing to draw; give --sensitivities_file with --model_dir, or --results")
+            raise UserError(
+                "nothing to draw; give --sensitivities_file with --model_dir, --before with --after, or --results"
+            )
         for path in made:
             print(path)
 
-    verb = _verb(verbs, run, "report", "Pictures and tables from the JSON files.",
-                 "--sensitivities_file output/sensitivities.json --model_dir output/dense/best_model --save_dir output/report")  # fmt: skip
-    verb.add_argument("--sensitivities_file", help="draws the curves, and what each budget removes")
+    verb = _verb(verbs, run, "report", "Pictures and tables: sensitivities, budgets, before and after.",
+                 "--before output/dense/best_model --after output/pruned/best_model --save_dir output/report")  # fmt: skip
+    verb.add_argument("--save_dir", required=True, help="folder for the pictures")
+    verb.add_argument(
+        "--sensitivities_file", metavar="FILE|DEFAULT", help="draws the curves, and what each budget removes"
+    )
     verb.add_argument("--model_dir", help="the model that the sensitivities are of")
     verb.add_argument(
         "--eval_metric_loss", type=float, nargs="*", default=[], help="budgets to mark in the picture"
     )
-    verb.add_argument("--results", help="compression rows, as in benchmarks/results/; draws before and after")
-    verb.add_argument("--save_dir", required=True, help="folder for the pictures")
+    verb.add_argument(
+        "--before",
+        metavar="MODEL_DIR",
+        help="the model that was not pruned; it and --after are evaluated and timed",
+    )
+    verb.add_argument(
+        "--after",
+        metavar="MODEL_DIR",
+        action="append",
+        default=[],
+        help="a pruned model; repeat to compare several",
+    )
+    verb.add_argument("--names", nargs="+", default=[], help="names of the models, the one before first")
+    verb.add_argument("--dataset", help="folder of the data to evaluate on (default: the training's)")
+    verb.add_argument("--list", help="list file of the folder (default: its validation list)")
+    verb.add_argument(
+        "--threads", type=int, nargs="+", default=[1, 2], help="thread counts to time with (default: 1 2)"
+    )
+    verb.add_argument("--repeats", type=int, default=50, help="timed runs of each model (default: 50)")
+    verb.add_argument("--json", help="file for the rows (default: SAVE_DIR/compression.json)")
+    verb.add_argument("--results", help="rows of an earlier comparison, to draw them again")

@@ -35,7 +35,7 @@ class DataConfig:
     train_transforms: list = field(default_factory=list)
     eval_transforms: list = field(default_factory=list)
     batch_size: int = 32
-    workers: int = 0  # processes that read training images; 0 = in the training process
+    workers: int = 0  # threads that read training images ahead; 0 = none
 
 
 @dataclass(frozen=True)

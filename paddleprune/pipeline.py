@@ -304,10 +304,18 @@ def compare(
     model_dirs: Sequence[str | Path], names: Sequence[str], dataset: str | None = None,
     list_file: str | None = None, threads: Sequence[int] = (1, 2), repeats: int = 50,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """A compression row per model directory: cost, metric on the data, latency on each runtime."""
+    """A compression row per model directory: cost, metric on the data, latency on each runtime.
+
+    `names`: one per model, or none to take "original" and the schemes that pruned them. Paddle Lite
+    is left out where it is not installed.
+    """
     rows: list[dict[str, Any]] = []
-    for folder, variant in zip(model_dirs, names, strict=True):
+    if names and len(names) != len(model_dirs):
+        raise UserError(f"--names: {len(names)} names for {len(model_dirs)} models; give one each")
+    for i, folder in enumerate(model_dirs):
         saved = checkpoint.load_model(folder)
+        pruning = saved.facts.get("pruning", {})
+        variant = names[i] if names else pruning.get("scheme", "original")
         metric = saved.facts["metric"]
         rows.append(
             {
@@ -317,12 +325,13 @@ def compare(
                 "variant": variant,
                 "metric": metric,
                 "value": evaluate_model(folder, dataset, list_file)[metric],
-                "before_retrain": saved.facts.get("pruning", {}).get("before_retrain"),
+                "before_retrain": pruning.get("before_retrain"),
                 **cost.count(saved.network, saved.image_shape).as_dict(),
                 "latency_ms": {},
             }
         )
-    for runtime, label in (("inference", "inference"), ("lite", "lite_x86")):
+    runtimes = [("inference", "inference"), *([("lite", "lite_x86")] if lite.installed() else [])]
+    for runtime, label in runtimes:
         for count in threads:
             for row, timed in zip(rows, benchmark.measure(model_dirs, runtime, count, repeats), strict=True):
                 row["latency_ms"][f"{label}_t{count}"] = timed["p50_ms"]

@@ -120,7 +120,9 @@ def broken(run):
     (folder / "broken.json").write_text("{")
     (folder / "short.pickle").write_bytes(pickle.dumps({"x": {0.1: 0.2}}))
     paddle.save({"nothing.like.it": paddle.ones([2])}, str(folder / "other.pdparams"))
-    (folder / "evil.pdparams").write_bytes(b"cposix\nsystem\n(S'touch " + str(folder / "trap").encode() + b"'\ntR.")
+    (folder / "evil.pdparams").write_bytes(
+        b"cposix\nsystem\n(S'touch " + str(folder / "trap").encode() + b"'\ntR."
+    )
     shutil.copytree(run["model"], folder / "damaged")
     shutil.copy(Path(run["pruned"]) / "model.pdparams", folder / "damaged/model.pdparams")
     shutil.copytree(run["data"], folder / "renamed")
@@ -184,7 +186,9 @@ def test_groups_names_every_layer(run, capsys):
 
 def test_pictures_are_drawn(run, tmp_path, capsys):
     images = Path(run["data"]) / "images"
-    assert main(["infer", "--model_dir", run["model"], "--image", str(images), "--save_dir", str(tmp_path)]) == 0
+    assert (
+        main(["infer", "--model_dir", run["model"], "--image", str(images), "--save_dir", str(tmp_path)]) == 0
+    )
     results = json.loads((tmp_path / "results.json").read_text())
     assert len(results) == len(list(images.iterdir())) == len(list(tmp_path.glob("*.png")))
     top = results["val_0000.jpg"]["top"]

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,8 @@ def test_the_project_speaks_only_of_itself():
         path = ROOT / name
         if path.suffix in (".py", ".md", ".yml", ".toml", ".sh", ".lock", ".json") and path != Path(__file__):
             assert not pattern.search(path.read_text()), name
+
+
+def test_the_readmes_tables_are_those_of_the_results():
+    done = subprocess.run([sys.executable, str(ROOT / "benchmarks/tables.py"), "--check"])
+    assert done.returncode == 0, "run: python benchmarks/tables.py"

@@ -50,7 +50,12 @@ def test_anything_but_plain_values_and_arrays_is_refused(tmp_path, value):
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_plain_values_and_arrays_come_back(tmp_path, protocol):
-    value = {"a": [1, 2.5, "x", None, True], "b": np.arange(6.0).reshape(2, 3), "c": np.float32(0.5), "d": (1,)}
+    value = {
+        "a": [1, 2.5, "x", None, True],
+        "b": np.arange(6.0).reshape(2, 3),
+        "c": np.float32(0.5),
+        "d": (1,),
+    }
     (tmp_path / "f").write_bytes(pickle.dumps(value, protocol))
     loaded = pickles.load(tmp_path / "f", "file")
     np.testing.assert_array_equal(loaded.pop("b"), value.pop("b"))

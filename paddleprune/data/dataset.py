@@ -1,12 +1,13 @@
 """A reader plus transforms, and the order in which a training run sees its images."""
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
 
 from ..config import DataConfig
 from ..errors import UserError
@@ -14,11 +15,10 @@ from .readers import find_reader
 from .transforms import Compose
 
 
-class Dataset(paddle.io.Dataset):
+class Dataset:
     """Samples as the network takes them. Index with (epoch, i): the epoch seeds the randomness."""
 
     def __init__(self, reader: Any, transforms: Compose, seed: int = 0):
-        super().__init__()
         self.reader, self.transforms, self.seed = reader, transforms, seed
 
     @property
@@ -97,13 +97,19 @@ class Batches:
             for b in range(start, len(self))
         ]
         if not self.workers:
-            yield from (collate([self.dataset[k] for k in batch]) for batch in keys)
+            yield from map(self._load, keys)
             return
-        loader = paddle.io.DataLoader(
-            self.dataset, batch_sampler=keys, num_workers=self.workers, collate_fn=collate, return_list=False
-        )
-        for batch in loader:  # the loader makes tensors of the arrays
-            yield {k: v.numpy() if isinstance(v, paddle.Tensor) else v for k, v in batch.items()}
+        with ThreadPoolExecutor(self.workers) as pool:  # decoding and resizing release the lock
+            ahead: deque = deque()
+            for batch in keys:
+                ahead.append(pool.submit(self._load, batch))
+                if len(ahead) > self.workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def _load(self, keys: list[tuple[int, int]]) -> dict:
+        return collate([self.dataset[key] for key in keys])
 
 
 def collate(samples: Sequence[dict]) -> dict:

@@ -1,5 +1,6 @@
 """Paddle Lite: `.nb` files for phones (arm) and for this machine (x86), and running the latter."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -31,12 +32,14 @@ opt.run()
 """
 
 
+def installed() -> bool:
+    return importlib.util.find_spec("paddlelite") is not None
+
+
 def require() -> None:
     """Raises UserError with the install line where Paddle Lite is missing."""
-    try:
-        import paddlelite  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"Paddle Lite is not installed; {INSTALL}") from error
+    if not installed():
+        raise UserError(f"Paddle Lite is not installed; {INSTALL}")
 
 
 def convert(exported: Exported, target: str) -> bytes:

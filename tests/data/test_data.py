@@ -91,6 +91,15 @@ def test_the_order_is_a_function_of_the_epoch(sample_data):
     assert labels(1, workers=1) == labels(1)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_bad_image_in_the_middle_is_named(folder, workers):
+    (folder / "val_list.txt").write_text("a.png 0\n" * 5 + "with space.png 1\n")
+    dataset = open_dataset(data_config(folder), "val")
+    (folder / "with space.png").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"val_list\.txt:6"):
+        list(Batches(dataset, 2, train=False, workers=workers).epoch())
+
+
 def test_training_drops_the_odd_batch_and_evaluation_keeps_it(sample_data):
     dataset = open_dataset(data_config(sample_data), "train")
     assert len(dataset) == 96

@@ -1,0 +1,59 @@
+"""Write the README's result tables from the JSON files in benchmarks/results/.
+
+    python benchmarks/tables.py            rewrites README.md
+    python benchmarks/tables.py --check    exit code 1 if README.md would change
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`, NAME.json being its results file.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from paddleprune.report import compression_table
+
+BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(name: str) -> str:
+    """Markdown of one results file: the table, then the machine and the command."""
+    result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
+    kinds = {"compression": compression_table, "speed": speed_table}
+    body = kinds[name.split("_")[0]](result["rows"])
+    return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
+
+
+def speed_table(rows: list[dict]) -> str:
+    """Engines side by side; the factor is PaddleSlim's time per image and point over ours."""
+    first = next(row for row in rows if row["engine"] == "paddleslim")
+    lines = ["| engine | images | points | seconds | ms per image and point | faster |", "|---" * 6 + "|"]
+    for row in rows:
+        factor = first["ms_per_image_point"] / row["ms_per_image_point"]
+        lines.append(
+            f"| {row['engine']} | {row['images']} | {row['points']} | {row['seconds']:.1f} "
+            f"| {row['ms_per_image_point']:.2f} | {factor:.1f}x |"
+        )
+    return "\n".join(lines)
+
+
+def fill(text: str) -> str:
+    return BLOCK.sub(lambda m: m[1] + table(m[2]) + m[3], text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    if parser.parse_args().check:
+        return int(fill(text) != text)
+    readme.write_text(fill(text))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""Exported files say what the network says, or are not written."""
+
+import json
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from conftest import TOY_NETS, TOY_SHAPE, randomize
+from paddle import nn
+
+from paddleprune.errors import UserError
+from paddleprune.export import lite, parity
+from paddleprune.export.inference import export_inference
+from paddleprune.metrics.accuracy import Accuracy
+from paddleprune.predictor import make_predictor, run
+
+lite_only = pytest.mark.skipif(not lite.installed(), reason="Paddle Lite is not installed")
+
+
+def images(shape=TOY_SHAPE, count=3):
+    return np.random.default_rng(5).normal(size=(count, *shape)).astype("float32")
+
+
+@pytest.mark.parametrize("net", TOY_NETS)
+def test_paddle_inference_says_the_same(net):
+    network = randomize(net())
+    exported = export_inference(network, TOY_SHAPE)
+    runner = make_predictor(exported.model, exported.weights, 1)
+    (output,) = run(runner, {exported.input: images()})
+    np.testing.assert_allclose(output, network(paddle.to_tensor(images())).numpy(), atol=1e-4)
+
+
+@lite_only
+@pytest.mark.parametrize("net", TOY_NETS)
+def test_paddle_lite_says_the_same(net):
+    network = randomize(net())
+    exported = export_inference(network, TOY_SHAPE)
+    (output,) = lite.run(lite.convert(exported, "x86"), images())
+    expected = network(paddle.to_tensor(images())).numpy()
+    np.testing.assert_allclose(output.reshape(expected.shape), expected, atol=1e-4)
+    assert len(lite.convert(exported, "arm")) > 1000
+
+
+class Layers(nn.Layer):
+    """Operators from which Paddle's own savers leave out what Paddle Lite demands."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind = kind
+        self.conv, self.norm = nn.Conv2D(3, 8, 3), nn.InstanceNorm2D(8)
+        self.drop, self.old_drop = nn.Dropout(0.3), nn.Dropout(0.3, mode="downscale_in_infer")
+
+    def forward(self, x):
+        x = self.conv(x)
+        return {
+            "relu6": lambda: F.relu6(x),
+            "dropout": lambda: F.relu(self.drop(x)),
+            "dropout at the end": lambda: self.drop(x),
+            "dropout of the older kind": lambda: F.relu(self.old_drop(x)),
+            "flatten": lambda: F.relu(x.flatten(1)),
+            "reshape": lambda: F.relu(x.reshape([0, 4, -1])),
+            "transpose": lambda: F.relu(x.transpose([0, 2, 3, 1])),
+            "squeeze": lambda: F.relu(F.adaptive_avg_pool2d(x, 1).squeeze([2, 3])),
+            "unsqueeze": lambda: F.relu(x.unsqueeze(2)),
+            "instance_norm": lambda: F.relu(self.norm(x)),
+        }[self.kind]()
+
+
+KINDS = ["relu6", "dropout", "dropout at the end", "dropout of the older kind", "flatten", "reshape",
+         "transpose", "squeeze", "unsqueeze", "instance_norm"]  # fmt: skip
+
+
+@lite_only
+@pytest.mark.parametrize("kind", KINDS)
+def test_lite_takes_the_operators_that_savers_cripple(kind):
+    network = randomize(Layers(kind))
+    exported = export_inference(network, TOY_SHAPE)
+    (output,) = lite.run(lite.convert(exported, "x86"), images())
+    expected = network(paddle.to_tensor(images())).numpy()
+    np.testing.assert_allclose(output.reshape(expected.shape), expected, atol=1e-5)
+    assert lite.convert(exported, "arm")
+
+
+class Unknown(nn.Layer):
+    """`erf` inverse is no operator of Paddle Lite."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2D(3, 4, 1), nn.Conv2D(4, 2, 1)
+
+    def forward(self, x):
+        return self.last(F.relu(paddle.erfinv(F.relu(self.conv(x)))))
+
+
+@lite_only
+@pytest.mark.parametrize("target", ["x86", "arm"])
+def test_the_operator_that_lite_cannot_take_is_named(target):
+    with pytest.raises(
+        UserError, match=rf"failed for {target} at the operator 'erfinv' \(number \d+ of \d+\)"
+    ):
+        lite.convert(export_inference(randomize(Unknown()), TOY_SHAPE), target)
+
+
+@lite_only
+def test_a_file_that_is_no_model_is_an_error_not_a_crash():
+    with pytest.raises(UserError, match="runtime failed"):
+        lite.run(b"no model", images())
+
+
+def batches(count=2):
+    for i in range(count):
+        yield {"image": images(count=4) + i, "label": np.zeros(4, np.int64)}
+
+
+def test_parity_measures_the_largest_difference():
+    scores = np.eye(4, 3, dtype=np.float32)
+    found = parity.check("x", lambda b: [[scores]], lambda b: [[scores + 5e-4]], batches(), Accuracy)
+    assert found.max_abs_diff == pytest.approx(5e-4, rel=1e-3)
+    assert (found.images, found.tolerance) == (8, 1e-3)
+    assert found.trained == found.exported == 0.5
+
+
+@pytest.mark.parametrize("wrong", [0.1, np.nan])
+def test_a_file_that_differs_is_refused(wrong):
+    scores = np.eye(4, 3, dtype=np.float32)
+    with pytest.raises(UserError, match=r"differs from the trained network .* nothing was written"):
+        parity.check("x", lambda b: [[scores]], lambda b: [[scores + wrong]], batches(), Accuracy)
+
+
+def test_nothing_is_left_of_an_export_that_differs(sample_data, tmp_path, monkeypatch):
+    from test_cli import CONFIG, SMALL
+
+    from paddleprune import pipeline
+    from paddleprune.config import load_config
+
+    pipeline.train(load_config(CONFIG, [f"data.root={sample_data}", *SMALL]), tmp_path / "run")
+    broken = lambda *a: export_inference(randomize(a[0], seed=9), a[1])  # noqa: E731
+    monkeypatch.setattr(pipeline, "export_inference", broken)
+    monkeypatch.setattr(pipeline, "forward_of", lambda network: lambda x: [[np.zeros((len(x), 10))]])
+    with pytest.raises(UserError, match="nothing was written"):
+        pipeline.export_model(tmp_path / "run/best_model", tmp_path / "out", "inference")
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(("form", "files"), [
+    ("inference", {"model.pdmodel", "model.pdiparams"}),
+    pytest.param("lite", {"model_x86.nb", "model_arm.nb"}, marks=lite_only),
+])  # fmt: skip
+def test_the_manifest_tells_a_client_all(sample_data, tmp_path, form, files):
+    from test_cli import CONFIG, SMALL
+
+    from paddleprune import pipeline
+    from paddleprune.config import load_config
+    from paddleprune.files import sha256_of
+
+    pipeline.train(load_config(CONFIG, [f"data.root={sample_data}", *SMALL]), tmp_path / "run")
+    made = pipeline.export_model(tmp_path / "run/best_model", tmp_path / "out", form, images=32)
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest == json.loads(json.dumps(made))
+    assert set(manifest["files"]) == files
+    for name, facts in manifest["files"].items():
+        assert facts["sha256"] == sha256_of(tmp_path / "out" / name)
+    assert manifest["input"] == {"name": "image", "shape": [1, 3, 32, 32], "layout": "NCHW", "colour": "RGB"}
+    assert manifest["transforms"] == [{"Resize": {"size": 32}}, "Normalize"]
+    assert manifest["parity"][0]["images"] == 32
+    assert manifest["parity"][0]["max_abs_diff"] < 1e-4
+    with pytest.raises(UserError, match="choose another folder"):
+        pipeline.export_model(
+            tmp_path / "run/best_model", tmp_path / "out", "lite" if form == "inference" else "inference"
+        )

@@ -1,0 +1,58 @@
+"""The tutorial's scripts run as its README says, on small data."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import paddleprune as pp
+from paddleprune.export import lite
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "tutorials/compress/classification"
+
+
+def script(name, cwd, *arguments):
+    command = [sys.executable, str(FOLDER / name), *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def environment():
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def test_the_three_scripts(sample_data, tmp_path):
+    small = ["--data", str(sample_data), "--size", "32", "--scale", "0.25"]
+    assert "top-1" in script("1_train.py", tmp_path, *small, "--epochs", "1")
+    pictures = script("2_analyse.py", tmp_path, *small).split()
+    assert [Path(p).name for p in pictures[-2:]] == ["sensitivities.png", "budget.png"]
+    assert all((tmp_path / p).stat().st_size > 10_000 for p in pictures[-2:])
+    form = "lite" if lite.installed() else "inference"
+    text = script("3_prune.py", tmp_path, *small, "--epochs", "1", "--eval_metric_loss", "0.5", "--export", form)
+    assert "best_model" in text
+    save = tmp_path / "output/tutorial_classification"
+    dense, pruned = (json.loads((save / run / "metrics.json").read_text()) for run in ("dense", "pruned"))
+    assert pruned["macs"] < dense["macs"]
+    assert (save / form / "manifest.json").exists()
+    model = pp.load_model(save / "pruned/best_model")
+    assert model.evaluate()["acc1"] == pytest.approx(pruned["value"])
+
+
+def test_errors_of_the_api_are_one_line(sample_data, tmp_path):
+    data = pp.datasets.ImageNet(str(sample_data), "train_list.txt", "labels.txt", ["Normalize"])
+    elsewhere = pp.datasets.ImageNet(str(tmp_path), "val_list.txt", "labels.txt")
+    model = pp.cls.MobileNetV2(num_classes=10)
+    with pytest.raises(pp.UserError, match="not that of train_dataset"):
+        model.train(1, data, elsewhere)
+    with pytest.raises(pp.UserError, match="not trained yet"):
+        model.predict("x.jpg")
+    with pytest.raises(AttributeError, match="did you mean 'RandomCrop'"):
+        pp.transforms.RandomCorp(3)
+    with pytest.raises(AttributeError, match="no attribute"):
+        pp.detection  # noqa: B018
