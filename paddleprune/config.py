@@ -68,7 +68,7 @@ class PruneConfig:
     strategy: str = "under_budget"  # under_budget | uniform | for_target
     ratio: float = 0.5  # for uniform: fraction of channels removed from each group
     target: TargetConfig = field(default_factory=TargetConfig)  # for for_target
-    criterion: str = "l1_norm"  # a function in paddleprune/pruning/criteria.py
+    criterion: str = ""  # a function in pruning/criteria.py; empty = the sensitivities', or l1_norm
     align: int = 8  # kept channels are a multiple of this; 1 = PaddleX
     recalibrate: int = 0  # training batches to re-estimate batch-norm statistics with; 0 = none
 

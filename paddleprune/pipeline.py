@@ -118,7 +118,7 @@ def _prune(
     saved.plan = plan
     saved.facts["pruning"] = {
         "scheme": chosen.title,
-        "criterion": config.prune.criterion,
+        "criterion": chosen.criterion,
         "align": config.prune.align,
         "dense": {**groups.cost().as_dict(), "value": before},
         "before_retrain": after,

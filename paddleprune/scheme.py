@@ -19,6 +19,7 @@ from .pruning.sensitivity import Provenance, Sensitivities
 log = logging.getLogger(__name__)
 
 DEFAULT = "DEFAULT"
+UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
 DEFAULT_LOSS = 0.05  # of --eval_metric_loss, as in PaddleX
 
 
@@ -28,32 +29,37 @@ class Scheme:
 
     ratios: Mapping[str, float]
     title: str
+    criterion: str
     whole: tuple[str, ...] = ()
 
 
 def choose(prune: PruneConfig, groups: Groups, model: str, file: str | None, budget: float | None) -> Scheme:
     """Ratios by `prune.strategy`. Raises UserError for what does not go together."""
     if prune.strategy == "uniform":
-        return Scheme(ratios.uniform(groups, prune.ratio), f"uniform {prune.ratio}")
+        title = f"uniform {prune.ratio}"
+        return Scheme(ratios.uniform(groups, prune.ratio), title, prune.criterion or "l1_norm")
     if file is None:
         raise UserError(
             f"prune.strategy: '{prune.strategy}' needs sensitivities; add --sensitivities_file "
             "DEFAULT or a file of tools/sensitivity.py"
         )
-    curves = read_table(file, groups, model).curves
+    table = read_table(file, groups, model)
     source = DEFAULT if file == DEFAULT else Path(file).name
     if prune.strategy == "for_target":
-        return _for_target(prune, groups, curves, source)
-    budget = DEFAULT_LOSS if budget is None else budget
-    chosen = ratios.under_budget(curves, budget)
-    whole = tuple(name for name, ratio in chosen.items() if ratio == 0)
-    return Scheme(chosen, f"{source}, eval_metric_loss {budget}", whole)
+        chosen, title = _for_target(prune, groups, table.curves, source)
+    else:
+        budget = DEFAULT_LOSS if budget is None else budget
+        chosen = ratios.under_budget(table.curves, budget)
+        title = f"{source}, eval_metric_loss {budget}"
+    measured = table.provenance.criterion
+    criterion = prune.criterion or ("l1_norm" if measured == UNKNOWN else measured)
+    return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
 
 
 def read_table(file: str, groups: Groups, model: str) -> Sensitivities:
     """The table for `groups` from DEFAULT, a JSON file of ours, or a pickle of PaddleSlim or PaddleX.
 
-    A pickle says nothing of model, data or metric: those fields are then "unknown".
+    A pickle says nothing of model, data or metric: those fields are then UNKNOWN.
     """
     path = default_file(model) if file == DEFAULT else Path(file)
     if not path.is_file():
@@ -63,7 +69,7 @@ def read_table(file: str, groups: Groups, model: str) -> Sensitivities:
     if path.read_bytes()[:1] == b"{":
         table = Sensitivities.read(path)
     else:
-        unknown = Provenance(model, "unknown", "unknown", 0, "metric", True, "unknown")
+        unknown = Provenance(model, UNKNOWN, UNKNOWN, 0, "metric", True, UNKNOWN)
         table = Sensitivities(unknown, float("nan"), interop.read_pickle(path))
     table.curves, mapping = interop.match(table.curves, groups)
     for name, weight in mapping.items():
@@ -92,7 +98,7 @@ def default_file(model: str) -> Path:
 
 def _for_target(
     prune: PruneConfig, groups: Groups, curves: Mapping[str, Mapping[float, float]], source: str
-) -> Scheme:
+) -> tuple[Mapping[str, float], str]:
     targets = {k: v for k, v in (("macs", prune.target.macs), ("params", prune.target.params)) if v}
     if len(targets) != 1:
         raise UserError(
@@ -107,13 +113,12 @@ def _for_target(
         return getattr(groups.cost(kept), what) / dense
 
     chosen, budget = ratios.for_target(curves, left, target)
-    title = f"{source}, {target:g} of the {what}, eval_metric_loss {budget:.4f}"
-    return Scheme(chosen, title, tuple(n for n, r in chosen.items() if r == 0))
+    return chosen, f"{source}, {target:g} of the {what}, eval_metric_loss {budget:.4f}"
 
 
 def plan_of(scheme: Scheme, prune: PruneConfig, groups: Groups, weights: Weights) -> Plan:
-    """The channels that go, by `prune.criterion`. Raises UserError if none would."""
-    criterion = criteria.find(prune.criterion)
+    """The channels that go, by the scheme's criterion. Raises UserError if none would."""
+    criterion = criteria.find(scheme.criterion)
     scores = {name: criterion(groups[name], weights) for name in scheme.ratios}
     plan = make_plan(groups, scheme.ratios, scores, prune.align)
     if not plan.kept:
@@ -130,7 +135,10 @@ def table(groups: Groups, plan: Plan, scheme: Scheme) -> str:
     dense, narrow = groups.cost(), groups.cost(counts)
     shapes = groups.narrow_shapes(counts)
     width = max(len(name) for name in groups)
-    lines = [f"plan: {scheme.title}", f"{'group':<{width}}  {'kept':>12}  {'ratio':>5}  {'macs':>15}"]
+    lines = [
+        f"plan: {scheme.title}, {scheme.criterion}",
+        f"{'group':<{width}}  {'kept':>12}  {'ratio':>5}  {'macs':>15}",
+    ]
     for name, group in groups.items():
         kept = counts.get(name, group.size)
         made = {s.parameter for s in group.slots if s.parameter in groups.positions and s.role != "in"}

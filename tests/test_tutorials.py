@@ -34,7 +34,9 @@ def test_the_three_scripts(sample_data, tmp_path):
     assert [Path(p).name for p in pictures[-2:]] == ["sensitivities.png", "budget.png"]
     assert all((tmp_path / p).stat().st_size > 10_000 for p in pictures[-2:])
     form = "lite" if lite.installed() else "inference"
-    text = script("3_prune.py", tmp_path, *small, "--epochs", "1", "--eval_metric_loss", "0.5", "--export", form)
+    text = script(
+        "3_prune.py", tmp_path, *small, "--epochs", "1", "--eval_metric_loss", "0.5", "--export", form
+    )
     assert "best_model" in text
     save = tmp_path / "output/tutorial_classification"
     dense, pruned = (json.loads((save / run / "metrics.json").read_text()) for run in ("dense", "pruned"))

@@ -1,6 +1,6 @@
 """Step 1: train a MobileNetV2 on a folder of pictures.
 
-    python 1_train.py --data DIR [--epochs 10]
+python 1_train.py --data DIR [--epochs 10]
 """
 
 from common import SAVE, datasets, options

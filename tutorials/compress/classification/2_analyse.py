@@ -1,6 +1,6 @@
 """Step 2: measure how much each group's pruning hurts, and look at the curves.
 
-    python 2_analyse.py --data DIR
+python 2_analyse.py --data DIR
 """
 
 from common import SAVE, datasets, options
