@@ -244,12 +244,12 @@ def _export(verbs: Any) -> None:
             options.model_dir, options.save_dir, options.format, options.targets.split(","),
             options.dataset, options.images,
         )  # fmt: skip
-        for parity in manifest["parity"]:
-            print(
-                f"parity: {parity['runtime']} on {parity['images']} images: max |difference| "
-                f"{parity['max_abs_diff']:.2e} (tolerance {parity['tolerance']:.0e}), "
-                f"{parity['metric']} {parity['trained']:.4f} trained, {parity['exported']:.4f} exported"
-            )
+        parity = manifest["parity"]
+        print(
+            f"parity: {parity['runtime']} on {parity['images']} images: max |difference| "
+            f"{parity['max_abs_diff']:.2e} (tolerance {parity['tolerance']:.0e}), "
+            f"{parity['metric']} {parity['trained']:.4f} trained, {parity['exported']:.4f} exported"
+        )
         for name, facts in manifest["files"].items():
             print(f"{options.save_dir}/{name}  {facts['size_bytes'] / 1e6:.2f} MB")
 

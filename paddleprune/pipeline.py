@@ -6,7 +6,6 @@ train  ->  analyse  ->  train, pruned  ->  export
 import datetime
 import itertools
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,35 +14,30 @@ import numpy as np
 import paddle
 from tqdm import tqdm
 
-from . import benchmark, cost, models, report, scheme, tasks
+from . import analysis, benchmark, cost, models, report, scheme, tasks
 from .config import Config, dump_config
 from .data.dataset import Batches, Dataset, fingerprint, open_dataset, to_chw
 from .data.images import find_images, read_image, write_image
 from .data.transforms import Compose
 from .engine import checkpoint
 from .engine.checkpoint import SavedModel
-from .engine.evaluate import Forward, evaluate, forward_of
+from .engine.evaluate import evaluate, forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
 from .engine.recalibrate import recalibrate
 from .engine.start import new_model, open_model
 from .errors import UserError
-from .export import lite
-from .export.inference import export_inference
+from .export import formats, lite
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import make_folder, write_json, write_text
-from .predictor import make_predictor
-from .predictor import run as run_predictor
 from .pruning import criteria
 from .pruning.apply import apply
-from .pruning.groups import Groups, find_groups
-from .pruning.replay import ReplayEngine
-from .pruning.sensitivity import RATIOS, Engine, PlainEngine, Provenance, Sensitivities, analyse
+from .pruning.groups import find_groups
+from .pruning.sensitivity import RATIOS, Provenance, Sensitivities, analyse
 from .tasks.base import Task
 
 log = logging.getLogger(__name__)
-CACHE_BYTES = 2 * 2**30  # decoded images that an analysis keeps in memory
 
 
 def train(
@@ -105,8 +99,7 @@ def _prune(
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
     chosen = scheme.choose(config.prune, groups, name, sensitivities_file, eval_metric_loss)
-    weights = {n: t.numpy() for n, t in saved.network.state_dict().items()}
-    plan = scheme.plan_of(chosen, config.prune, groups, weights)
+    plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
     log.info("%s", scheme.table(groups, plan, chosen))
     size = config.data.batch_size
     before = _score(saved.network, task, eval_set, size, "before pruning")[task.metric.main]
@@ -149,9 +142,10 @@ def analyse_model(
     `engine`: "replay", or "plain" for one whole evaluation of the dynamic graph per point.
     """
     saved, task, data, eval_set = open_model(model_dir, dataset, batch_size)
+    if saved.plan is not None:
+        raise UserError(f"--model_dir: '{model_dir}' is pruned already; analyse the model it was pruned from")
     groups = find_groups(saved.network, saved.image_shape)
-    weights = {name: tensor.numpy() for name, tensor in saved.network.state_dict().items()}
-    scores = {name: criteria.find(criterion)(group, weights) for name, group in groups.items()}
+    scores = criteria.scores(criterion, groups, saved.network)
     provenance = Provenance(
         model=saved.facts["model"]["name"],
         weights=checkpoint.fingerprint(saved.network),
@@ -162,43 +156,14 @@ def analyse_model(
         criterion=criterion,
     )
     note = {"date": datetime.date.today().isoformat(), "dataset": Path(data.root).name, **(note or {})}
-    runner = _engine(engine, saved, task, groups, eval_set, data.batch_size)
+    batches = analysis.Decoded(Batches(eval_set, data.batch_size, train=False), saved.image_shape)
+    runner = analysis.engine(engine, saved.network, groups, batches, task.metric)
     points = analyse(runner, groups, scores, provenance, Path(save_file), ratios, note)
     with tqdm(total=len(groups) * len(ratios), desc="analyse", unit="point") as bar:
         for group, new in points:
             bar.set_postfix_str(group, refresh=False)
             bar.update(len(new))
     return Sensitivities.read(save_file)
-
-
-def _engine(
-    name: str, saved: SavedModel, task: Task, groups: Groups, eval_set: Dataset, batch_size: int
-) -> Engine:
-    """The analysis's evaluator. Images are decoded once if they fit into memory."""
-    stream = Batches(eval_set, batch_size, train=False)
-    fits = 4 * len(eval_set) * int(paddle.to_tensor(saved.image_shape).prod()) <= CACHE_BYTES
-    kept: list[dict] = []
-
-    def batches() -> Any:
-        if not fits:
-            return stream.epoch()
-        if not kept:
-            kept.extend(tqdm(stream.epoch(), "read images", len(stream), leave=False))
-        return kept
-
-    metric = task.metric
-    if name == "plain":
-        forward = forward_of(saved.network)
-        return PlainEngine(
-            saved.network, groups, lambda: evaluate(forward, batches(), metric)[0][metric.main]
-        )
-    if name == "replay":
-        return ReplayEngine(
-            groups,
-            lambda forward, n: [v[metric.main] for v in evaluate(forward, batches(), metric, n)],
-            threads=os.cpu_count() or 1,
-        )
-    raise UserError(f"--engine: '{name}' is not known; valid: plain, replay")
 
 
 def evaluate_model(
@@ -259,29 +224,16 @@ def export_model(
     `form`: inference | lite. Returns the manifest. Raises UserError, with nothing written, if the
     two differ by more than the tolerance.
     """
-    if form not in ("inference", "lite"):
-        raise UserError(f"--format: '{form}' is not known; valid: inference, lite")
     folder = Path(save_dir)
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.deployed(saved.network)
-    exported = export_inference(deployed, saved.image_shape)
-    if form == "inference":
-        files = {"model.pdmodel": exported.model, "model.pdiparams": exported.weights}
-        runner = make_predictor(exported.model, exported.weights, os.cpu_count() or 1)
-        name = "Paddle Inference"
-        forward: Forward = lambda batch: [run_predictor(runner, {exported.input: batch})]  # noqa: E731
-    else:
-        made = {target: lite.convert(exported, target) for target in {*targets, "x86"}}
-        files = {f"model_{target}.nb": made[target] for target in targets}
-        name = "Paddle Lite x86"
-        forward = lambda batch: [lite.run(made["x86"], batch)]  # noqa: E731
+    made = formats.make(form, deployed, saved.image_shape, targets)
     stream = Batches(eval_set, data.batch_size, train=False)
-    count = max(1, images // data.batch_size)
-    some = tqdm(itertools.islice(stream.epoch(), count), "check", min(count, len(stream)), leave=False)
-    parity = check(name, forward_of(deployed), forward, some, task.metric)
-    ends = {"input": exported.input, "outputs": exported.outputs}
-    return write_export(folder, form, files, saved, ends, [parity])
+    count = min(len(stream), max(1, images // data.batch_size))
+    some = tqdm(itertools.islice(stream.epoch(), count), "check", count, leave=False)
+    parity = check(made.runtime, forward_of(deployed), made.forward, some, task.metric)
+    return write_export(folder, form, made.files, saved, made.exported, parity)
 
 
 def draw_sensitivities(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from paddle import nn
 
 from .config import PruneConfig
 from .errors import UserError
 from .pruning import criteria, interop, ratios
-from .pruning.criteria import Weights
 from .pruning.groups import Groups
 from .pruning.plan import Plan, keep_count, make_plan
 from .pruning.sensitivity import Provenance, Sensitivities
@@ -116,14 +116,13 @@ def _for_target(
     return chosen, f"{source}, {target:g} of the {what}, eval_metric_loss {budget:.4f}"
 
 
-def plan_of(scheme: Scheme, prune: PruneConfig, groups: Groups, weights: Weights) -> Plan:
+def plan_of(scheme: Scheme, align: int, groups: Groups, network: nn.Layer) -> Plan:
     """The channels that go, by the scheme's criterion. Raises UserError if none would."""
-    criterion = criteria.find(scheme.criterion)
-    scores = {name: criterion(groups[name], weights) for name in scheme.ratios}
-    plan = make_plan(groups, scheme.ratios, scores, prune.align)
+    scores = criteria.scores(scheme.criterion, groups, network)
+    plan = make_plan(groups, scheme.ratios, scores, align)
     if not plan.kept:
         raise UserError(
-            f"nothing would be pruned ({scheme.title}, align {prune.align}); raise "
+            f"nothing would be pruned ({scheme.title}, align {align}); raise "
             "--eval_metric_loss or lower prune.align"
         )
     return plan

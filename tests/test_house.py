@@ -15,7 +15,7 @@ ROWS = [
     ["models", "data", "metrics", "pruning"],
     ["tasks"],
     ["engine"],
-    ["export", "benchmark", "report", "scheme"],
+    ["export", "benchmark", "report", "scheme", "analysis"],
     ["pipeline", "api"],
     ["cli", "__init__"],
 ]

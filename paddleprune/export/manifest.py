@@ -1,7 +1,7 @@
 """`manifest.json`: all that a client needs besides the model file. Clients import nothing of ours."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from ..engine.checkpoint import SavedModel, versions
 from ..errors import UserError
 from ..files import atomic_file, make_folder, read_json, write_json
+from .inference import Exported
 
 FORMAT = 1
 
@@ -27,9 +28,8 @@ class Parity:
 
 
 def write_export(
-    folder: Path, form: str, files: Mapping[str, bytes], saved: SavedModel,
-    ends: Mapping[str, Any], parity: Sequence[Parity],
-) -> dict[str, Any]:  # fmt: skip
+    folder: Path, form: str, files: Mapping[str, bytes], saved: SavedModel, ends: Exported, parity: Parity
+) -> dict[str, Any]:
     """Write `files` and the manifest, each whole; the manifest last. Returns the manifest."""
     make_folder(folder)
     facts = saved.facts
@@ -39,14 +39,14 @@ def write_export(
         "task": facts["task"],
         "model": facts["model"],
         "labels": facts["labels"],
-        "input": {"name": ends["input"], "shape": [1, *saved.image_shape], "layout": "NCHW", "colour": "RGB"},
-        "outputs": list(ends["outputs"]),
+        "input": {"name": ends.input, "shape": [1, *saved.image_shape], "layout": "NCHW", "colour": "RGB"},
+        "outputs": list(ends.outputs),
         "transforms": facts["eval_transforms"],
         "files": {
             name: {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in files.items()
         },
-        "parity": [asdict(p) for p in parity],
+        "parity": asdict(parity),
         "weights": facts["weights"],
         "versions": versions(),
     }

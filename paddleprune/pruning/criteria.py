@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from paddle import nn
 
 from ..errors import UserError
 from ..lookup import suggest
-from .groups import Group, Slot
+from .groups import Group, Groups, Slot
 
 Weights = Mapping[str, np.ndarray]
 Criterion = Callable[[Group, Weights], np.ndarray]
@@ -70,6 +71,13 @@ def find(name: str) -> Criterion:
     if name not in names():
         raise UserError(f"criterion: '{name}' is not known; {suggest(name, names())}")
     return getattr(sys.modules[__name__], name)
+
+
+def scores(name: str, groups: Groups, network: nn.Layer) -> dict[str, np.ndarray]:
+    """The criterion `name` over all groups of `network`. Raises UserError for an unknown one."""
+    criterion = find(name)
+    weights = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
+    return {group.name: criterion(group, weights) for group in groups.values()}
 
 
 def _filters(slot: Slot, weights: Weights) -> np.ndarray:

@@ -10,7 +10,7 @@ from conftest import TOY_NETS, TOY_SHAPE, randomize
 from paddle import nn
 
 from paddleprune.errors import UserError
-from paddleprune.export import lite, parity
+from paddleprune.export import formats, lite, parity
 from paddleprune.export.inference import export_inference
 from paddleprune.metrics.accuracy import Accuracy
 from paddleprune.predictor import make_predictor, run
@@ -136,7 +136,7 @@ def test_nothing_is_left_of_an_export_that_differs(sample_data, tmp_path, monkey
 
     pipeline.train(load_config(CONFIG, [f"data.root={sample_data}", *SMALL]), tmp_path / "run")
     broken = lambda *a: export_inference(randomize(a[0], seed=9), a[1])  # noqa: E731
-    monkeypatch.setattr(pipeline, "export_inference", broken)
+    monkeypatch.setattr(formats, "export_inference", broken)
     monkeypatch.setattr(pipeline, "forward_of", lambda network: lambda x: [[np.zeros((len(x), 10))]])
     with pytest.raises(UserError, match="nothing was written"):
         pipeline.export_model(tmp_path / "run/best_model", tmp_path / "out", "inference")
@@ -163,8 +163,8 @@ def test_the_manifest_tells_a_client_all(sample_data, tmp_path, form, files):
         assert facts["sha256"] == sha256_of(tmp_path / "out" / name)
     assert manifest["input"] == {"name": "image", "shape": [1, 3, 32, 32], "layout": "NCHW", "colour": "RGB"}
     assert manifest["transforms"] == [{"Resize": {"size": 32}}, "Normalize"]
-    assert manifest["parity"][0]["images"] == 32
-    assert manifest["parity"][0]["max_abs_diff"] < 1e-4
+    assert manifest["parity"]["images"] == 32
+    assert manifest["parity"]["max_abs_diff"] < 1e-4
     with pytest.raises(UserError, match="choose another folder"):
         pipeline.export_model(
             tmp_path / "run/best_model", tmp_path / "out", "lite" if form == "inference" else "inference"

@@ -35,8 +35,7 @@ def weights_of(network):
 
 
 def plan_of(network, groups, ratios, align=1, criterion="l1_norm"):
-    scores = {n: criteria.find(criterion)(groups[n], weights_of(network)) for n in ratios}
-    return make_plan(groups, ratios, scores, align)
+    return make_plan(groups, ratios, criteria.scores(criterion, groups, network), align)
 
 
 @each_network

@@ -1,0 +1,49 @@
+"""What a sensitivity analysis evaluates with: decoded images, and an engine over them."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from paddle import nn
+from tqdm import tqdm
+
+from .data.dataset import Batches
+from .engine.evaluate import Forward, evaluate, forward_of
+from .errors import UserError
+from .lookup import suggest
+from .pruning.groups import Groups
+from .pruning.replay import ReplayEngine
+from .pruning.sensitivity import Engine, PlainEngine
+
+ENGINES = ("plain", "replay")
+CACHE_BYTES = 2 * 2**30
+
+
+class Decoded:
+    """Batches that are read once and kept, if they take no more than `limit` bytes as float32."""
+
+    def __init__(self, batches: Batches, image_shape: tuple[int, int, int], limit: int = CACHE_BYTES):
+        channels, height, width = image_shape
+        self.batches, self.kept = batches, []  # type: Batches, list[dict]
+        self.fits = 4 * len(batches.dataset) * channels * height * width <= limit
+
+    def __iter__(self) -> Iterator[dict]:
+        if not self.fits:
+            return self.batches.epoch()
+        if not self.kept:
+            stream = self.batches.epoch()
+            self.kept = list(tqdm(stream, "read images", len(self.batches), leave=False))
+        return iter(self.kept)
+
+
+def engine(name: str, network: nn.Layer, groups: Groups, batches: Decoded, metric: Any) -> Engine:
+    """ "replay", or "plain" for one whole evaluation of the dynamic graph per point."""
+    if name not in ENGINES:
+        raise UserError(f"--engine: '{name}' is not known; {suggest(name, ENGINES)}")
+
+    def score(forward: Forward, variants: int = 1) -> list[float]:
+        return [values[metric.main] for values in evaluate(forward, batches, metric, variants)]
+
+    if name == "plain":
+        return PlainEngine(network, groups, lambda: score(forward_of(network))[0])
+    return ReplayEngine(groups, score, threads=os.cpu_count() or 1)

@@ -1,0 +1,41 @@
+"""The formats that a network can be exported to: files as bytes, and a way to run them here."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paddle import nn
+
+from ..engine.evaluate import Forward
+from ..errors import UserError
+from ..lookup import suggest
+from ..predictor import make_predictor, run
+from . import lite
+from .inference import Exported, export_inference
+
+FORMATS = ("inference", "lite")
+
+
+@dataclass(frozen=True)
+class Made:
+    """`files`: name -> bytes. `runtime` names what `forward` runs them with."""
+
+    files: dict[str, bytes]
+    exported: Exported
+    runtime: str
+    forward: Forward
+
+
+def make(form: str, network: nn.Layer, image_shape: tuple[int, ...], targets: Sequence[str]) -> Made:
+    """Export the deployed `network`. `targets`: of lite, x86 and arm; only x86 can be run here, so
+    it is made in any case. Raises UserError for an unknown format or target."""
+    if form not in FORMATS:
+        raise UserError(f"--format: '{form}' is not known; {suggest(form, FORMATS)}")
+    exported = export_inference(network, image_shape)
+    if form == "inference":
+        runner = make_predictor(exported.model, exported.weights, os.cpu_count() or 1)
+        files = {"model.pdmodel": exported.model, "model.pdiparams": exported.weights}
+        return Made(files, exported, "Paddle Inference", lambda x: [run(runner, {exported.input: x})])
+    made = {target: lite.convert(exported, target) for target in dict.fromkeys([*targets, "x86"])}
+    files = {f"model_{target}.nb": made[target] for target in targets}
+    return Made(files, exported, "Paddle Lite x86", lambda x: [lite.run(made["x86"], x)])
