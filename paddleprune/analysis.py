@@ -1,9 +1,10 @@
 """What a sensitivity analysis evaluates with: decoded images, and an engine over them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from paddle import nn
 from tqdm import tqdm
 
@@ -12,8 +13,9 @@ from .engine.evaluate import Forward, evaluate, forward_of
 from .errors import UserError
 from .lookup import suggest
 from .pruning.groups import Groups
+from .pruning.plan import make_plan
 from .pruning.replay import ReplayEngine
-from .pruning.sensitivity import Engine, PlainEngine
+from .pruning.sensitivity import Engine, PlainEngine, Sensitivities, sensitivity
 
 ENGINES = ("plain", "replay")
 CACHE_BYTES = 2 * 2**30
@@ -47,3 +49,37 @@ def engine(name: str, network: nn.Layer, groups: Groups, batches: Decoded, metri
     if name == "plain":
         return PlainEngine(network, groups, lambda: score(forward_of(network))[0])
     return ReplayEngine(groups, score, threads=os.cpu_count() or 1)
+
+
+def verify(
+    table: Sensitivities,
+    plain: Engine,
+    groups: Groups,
+    scores: Mapping[str, np.ndarray],
+    count: int,
+    seed: int = 0,
+) -> float:
+    """Evaluate `count` random points of a table the plain way; the largest |difference| found.
+
+    Raises UserError, naming the point, where one is larger than one image's worth of a count
+    metric, or 1e-4 of a real-valued one, whichever is larger.
+    """
+    points = [(name, ratio) for name, curve in table.curves.items() for ratio in sorted(curve)]
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(points), min(count, len(points)), replace=False)
+    p = table.provenance
+    tolerance = max(1e-4, 1.001 / (p.images * abs(table.baseline)))
+    worst = 0.0
+    for i in tqdm(sorted(chosen), "verify", unit="point"):
+        name, ratio = points[i]
+        plan = make_plan(groups, {name: ratio}, {name: scores[name]})
+        (metric,) = plain.points(name, [plan])
+        difference = abs(sensitivity(table.baseline, metric, p.higher_is_better) - table.curves[name][ratio])
+        worst = max(worst, difference)
+        if difference > tolerance:
+            raise UserError(
+                f"--verify: {name} at ratio {ratio} is {table.curves[name][ratio]:.6f} in the table, and "
+                f"{difference:.6f} away from it when evaluated the plain way (tolerance {tolerance:.6f}); "
+                "use --engine plain"
+            )
+    return worst

@@ -170,7 +170,8 @@ def _sensitivity(verbs: Any) -> None:
 
         table = pipeline.analyse_model(
             options.model_dir, options.save_file, options.dataset, options.criterion,
-            _ratios(options.ratios), options.batch_size, options.engine, {"command": options.command},
+            _ratios(options.ratios), options.batch_size, options.engine, options.eval_metric_loss,
+            options.verify, {"command": options.command},
         )  # fmt: skip
         print(
             f"baseline {table.provenance.metric} {table.baseline:.4f}; {len(table.curves)} groups in {options.save_file}"
@@ -190,6 +191,12 @@ def _sensitivity(verbs: Any) -> None:
     verb.add_argument("--batch_size", type=int, help="images per batch (default: that of the training)")
     verb.add_argument(
         "--engine", default="replay", help="replay (fast), or plain: a whole evaluation per point"
+    )
+    verb.add_argument(
+        "--eval_metric_loss", type=float, help="only the points that decide the ratios under this budget"
+    )
+    verb.add_argument(
+        "--verify", type=int, default=0, metavar="N", help="evaluate N random points again the plain way"
     )
 
 

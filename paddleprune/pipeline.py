@@ -34,7 +34,7 @@ from .files import make_folder, write_json, write_text
 from .pruning import criteria
 from .pruning.apply import apply
 from .pruning.groups import find_groups
-from .pruning.sensitivity import RATIOS, Provenance, Sensitivities, analyse
+from .pruning.sensitivity import RATIOS, Provenance, Sensitivities, analyse, falls, search
 from .tasks.base import Task
 
 log = logging.getLogger(__name__)
@@ -135,11 +135,15 @@ def analyse_model(
     ratios: Sequence[float] = RATIOS,
     batch_size: int | None = None,
     engine: str = "replay",
+    eval_metric_loss: float | None = None,
+    check: int = 0,
     note: dict[str, Any] | None = None,
 ) -> Sensitivities:
     """Measure how much each group's pruning hurts on validation data; the table in `save_file`.
 
     `engine`: "replay", or "plain" for one whole evaluation of the dynamic graph per point.
+    `eval_metric_loss`: evaluate only the points that decide the ratios under this budget.
+    `check`: evaluate so many random points again the plain way.
     """
     saved, task, data, eval_set = open_model(model_dir, dataset, batch_size)
     if saved.plan is not None:
@@ -158,12 +162,26 @@ def analyse_model(
     note = {"date": datetime.date.today().isoformat(), "dataset": Path(data.root).name, **(note or {})}
     batches = analysis.Decoded(Batches(eval_set, data.batch_size, train=False), saved.image_shape)
     runner = analysis.engine(engine, saved.network, groups, batches, task.metric)
-    points = analyse(runner, groups, scores, provenance, Path(save_file), ratios, note)
+    common = (runner, groups, scores, provenance, Path(save_file))
+    if eval_metric_loss is None:
+        points = analyse(*common, ratios, note)
+    else:
+        points = search(*common, eval_metric_loss, ratios, note)
     with tqdm(total=len(groups) * len(ratios), desc="analyse", unit="point") as bar:
         for group, new in points:
             bar.set_postfix_str(group, refresh=False)
             bar.update(len(new))
-    return Sensitivities.read(save_file)
+    table = Sensitivities.read(save_file)
+    for name, curve in table.curves.items():
+        for ratio, larger in falls(curve) if eval_metric_loss is not None else []:
+            log.warning(
+                "%s: the loss falls from ratio %g to %g; a full analysis may prune more", name, ratio, larger
+            )
+    if check:
+        plain = analysis.engine("plain", saved.network, groups, batches, task.metric)
+        worst = analysis.verify(table, plain, groups, scores, check)
+        log.info("verified %d points the plain way: max |difference| %.2g", check, worst)
+    return table
 
 
 def evaluate_model(

@@ -19,6 +19,8 @@ from .groups import Group, Groups, Read
 from .plan import Plan
 from .trace import legacy, serialize
 
+CACHE_BYTES = 2**30  # live variables kept in memory
+
 # Images -> outputs per variant; the same shape as the evaluation loop's forward.
 Forward = Callable[[np.ndarray], list[list[np.ndarray]]]
 
@@ -32,6 +34,7 @@ class ReplayEngine:
 
     def __init__(self, groups: Groups, score: Callable[[Forward, int], list[float]], threads: int = 2):
         self.groups, self.score, self.threads = groups, score, threads
+        self._open: tuple[str, Split] | None = None
 
     def baseline(self) -> float:
         traced = self.groups.traced
@@ -40,26 +43,27 @@ class ReplayEngine:
 
     def points(self, group: str, plans: Sequence[Plan]) -> Iterator[float]:
         if plans:
-            yield from self.score(self.forward(self.groups[group], plans), len(plans))
+            yield from self.score(self.forward(group, plans), len(plans))
 
-    def forward(self, group: Group, plans: Sequence[Plan]) -> Forward:
+    def forward(self, name: str, plans: Sequence[Plan]) -> Forward:
         """The variants of one group under `plans` as one forward function."""
-        traced = self.groups.traced
-        program, masks, live = cut(self.groups, group)
-        computed = [name for name in live if name != traced.input]
-        prefix = self._predictor(traced.program, [traced.input], computed) if computed else None
-        suffix = self._predictor(program, [*live, *masks], list(traced.outputs))
-        feeds = [{name: mask(read, self._width(read), plan.removed(group.name))
-                  for name, read in masks.items()} for plan in plans]  # fmt: skip
+        split = self._split(name)
+        feeds = [
+            {key: mask(read, self._width(read), plan.removed(name)) for key, read in split.masks.items()}
+            for plan in plans
+        ]
+        return lambda images: split.run(images, feeds)
 
-        def forward(images: np.ndarray) -> list[list[np.ndarray]]:
-            state = {traced.input: images}
-            if prefix is not None:
-                state |= dict(zip(computed, run(prefix, {traced.input: images}), strict=True))
-            state = {name: state[name] for name in live}
-            return [run(suffix, state | feed) for feed in feeds]
-
-        return forward
+    def _split(self, name: str) -> "Split":
+        """The two halves for a group; kept until another group is asked for."""
+        if self._open is None or self._open[0] != name:
+            traced = self.groups.traced
+            program, masks, live = cut(self.groups, self.groups[name])
+            computed = [v for v in live if v != traced.input]
+            prefix = self._predictor(traced.program, [traced.input], computed) if computed else None
+            suffix = self._predictor(program, [*live, *masks], list(traced.outputs))
+            self._open = (name, Split(traced.input, live, computed, masks, prefix, suffix))
+        return self._open[1]
 
     def _width(self, read: Read) -> tuple[int, ...]:
         """Shape of the mask: 1 but on the channel axis."""
@@ -69,6 +73,47 @@ class ReplayEngine:
     def _predictor(self, program: Any, feeds: list[str], fetches: list[str]) -> Any:
         model, weights = serialize(self.groups.traced, program, feeds, fetches)
         return make_predictor(model, weights, self.threads)
+
+
+class Split:
+    """A network in two halves for one group: prefix -> live variables -> suffix, with masks.
+
+    The live variables of a batch are kept, as long as they fit into `CACHE_BYTES` per group, so
+    that a second look at the same images runs the suffix alone.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        live: list[str],
+        computed: list[str],
+        masks: dict[str, Read],
+        prefix: Any,
+        suffix: Any,
+    ):
+        self.source, self.live, self.computed, self.masks = source, live, computed, masks
+        self.prefix, self.suffix = prefix, suffix
+        self.kept: dict[int, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
+        self.room = CACHE_BYTES
+
+    def run(self, images: np.ndarray, feeds: Sequence[dict[str, np.ndarray]]) -> list[list[np.ndarray]]:
+        """Outputs per feed of masks."""
+        state = self.state(images)
+        return [run(self.suffix, state | feed) for feed in feeds]
+
+    def state(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        known = self.kept.get(id(images))
+        if known is not None and known[0] is images:
+            return known[1]
+        state = {self.source: images}
+        if self.prefix is not None:
+            state |= dict(zip(self.computed, run(self.prefix, {self.source: images}), strict=True))
+        state = {name: state[name] for name in self.live}
+        size = sum(array.nbytes for name, array in state.items() if name != self.source)
+        if size <= self.room:
+            self.room -= size
+            self.kept[id(images)] = (images, state)
+        return state
 
 
 def cut(groups: Groups, group: Group) -> tuple[Any, dict[str, Read], list[str]]:

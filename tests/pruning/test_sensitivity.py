@@ -14,13 +14,23 @@ import slim_reference
 from conftest import TOY_NETS, TOY_SHAPE, Residual, randomize
 
 from paddleprune import models
+from paddleprune.analysis import verify
 from paddleprune.engine.checkpoint import fingerprint, save_weights
 from paddleprune.errors import UserError
 from paddleprune.pruning import criteria
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.interop import match, read_pickle
+from paddleprune.pruning.ratios import under_budget
 from paddleprune.pruning.replay import ReplayEngine
-from paddleprune.pruning.sensitivity import PlainEngine, Provenance, Sensitivities, analyse, sensitivity
+from paddleprune.pruning.sensitivity import (
+    PlainEngine,
+    Provenance,
+    Sensitivities,
+    analyse,
+    falls,
+    search,
+    sensitivity,
+)
 
 FACTS = Provenance("toy", "w", "d", 2, "score", True, "l1_norm")
 
@@ -102,6 +112,58 @@ def test_replay_equals_plain(net, tmp_path):
     for group in groups:
         assert set(tables[0].curves[group]) == {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
         assert tables[1].curves[group] == pytest.approx(tables[0].curves[group], abs=1e-4)
+
+
+class Counting:
+    """An engine that counts the points it is asked for."""
+
+    def __init__(self, inner):
+        self.inner, self.asked = inner, 0
+
+    def baseline(self):
+        return self.inner.baseline()
+
+    def points(self, group, plans):
+        self.asked += len(plans)
+        return self.inner.points(group, plans)
+
+
+@pytest.mark.parametrize("net", TOY_NETS)
+def test_a_search_finds_the_ratios_of_the_full_table(net, tmp_path):
+    network = randomize(net())
+    groups = find_groups(network, TOY_SHAPE)
+    scores = l1_scores(network, groups)
+    engine = ReplayEngine(groups, lambda f, n: [energy(o) for o in f(images(TOY_SHAPE))], threads=1)
+    list(analyse(engine, groups, scores, FACTS, tmp_path / "full.json"))
+    full = Sensitivities.read(tmp_path / "full.json")
+    for budget in (0.01, 0.05, 0.1, 0.2):
+        file = tmp_path / f"{budget}.json"
+        counting = Counting(engine)
+        list(search(counting, groups, scores, FACTS, file, budget))
+        found = Sensitivities.read(file)
+        assert counting.asked <= 4 * len(groups)
+        for name in groups:
+            assert found.curves[name].items() <= full.curves[name].items()
+            if not falls(full.curves[name]):
+                assert under_budget({name: found.curves[name]}, budget) == pytest.approx(
+                    under_budget({name: full.curves[name]}, budget)
+                )
+    # completed later, it is the full table
+    list(analyse(engine, groups, scores, FACTS, file))
+    assert Sensitivities.read(file).curves == full.curves
+
+
+def test_verify_passes_a_true_table_and_fails_a_false_one(tmp_path):
+    network = randomize(Residual())
+    groups = find_groups(network, TOY_SHAPE)
+    engine, scores = plain(network, groups, images(TOY_SHAPE)), l1_scores(network, groups)
+    facts = Provenance(**{**FACTS.__dict__, "images": 10**9})
+    list(analyse(engine, groups, scores, facts, tmp_path / "s.json"))
+    table = Sensitivities.read(tmp_path / "s.json")
+    assert verify(table, engine, groups, scores, 9) == 0
+    table.curves["stem.0.weight"][0.4] += 0.01
+    with pytest.raises(UserError, match=r"stem\.0\.weight at ratio 0\.4"):
+        verify(table, engine, groups, scores, 9)
 
 
 KILLED = """
