@@ -49,10 +49,11 @@ class Journal(Hook):
         if run.state.step and self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 try:
-                    if json.loads(line)["step"] <= run.state.step:
-                        kept.append(line + "\n")
+                    values = json.loads(line)
                 except ValueError:
                     break  # the line that was being written when the process died
+                if values["step"] <= run.state.step and values["epoch"] <= run.state.epoch:
+                    kept.append(line + "\n")
         else:
             shutil.rmtree(self.vdl_folder, ignore_errors=True)
         write_text(self.path, "".join(kept))

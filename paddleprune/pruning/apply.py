@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import paddle
@@ -29,8 +28,8 @@ def apply(network: nn.Layer, plan: Plan, image_shape: tuple[int, ...], groups: G
             )
     gone = _removed_positions(groups, plan)
     _slice_tensors(network, gone)
-    for prefix, layer in network.named_sublayers(include_self=True):
-        _update_widths(layer, {s for n, s in gone if n == f"{prefix}.weight" or n == "weight"})
+    for layer in network.sublayers(include_self=True):
+        _update_widths(layer)
     _try_out(network, image_shape)
 
 
@@ -99,31 +98,21 @@ def _like(old: paddle.Tensor, array: np.ndarray) -> paddle.Tensor:
     return new
 
 
-def _update_widths(layer: nn.Layer, changed: set[int]) -> None:
+def _update_widths(layer: nn.Layer) -> None:
     """Layers remember their widths besides their weights; bring the two in step."""
-    weight = getattr(layer, "weight", None)
-    if weight is None:
-        return
-    attributes: dict[str, Any] = {}
     if isinstance(layer, (nn.Conv2D, nn.Conv2DTranspose)):
         transposed = isinstance(layer, nn.Conv2DTranspose)
-        first, second = weight.shape[:2]
-        depthwise = layer._groups > 1 and layer._groups == layer._in_channels
-        if depthwise:
+        first, second = layer.weight.shape[:2]
+        if layer._groups > 1 and layer._groups == layer._in_channels:  # depthwise
             multiplier = layer._out_channels // layer._in_channels
             layer._groups = first if transposed else first // multiplier
-        groups = layer._groups
-        attributes = {
-            "_in_channels": first if transposed else second * groups,
-            "_out_channels": second * groups if transposed else first,
-        }
-    elif isinstance(layer, nn.Linear):
-        attributes = {"in_features": weight.shape[0], "out_features": weight.shape[1]}
-    elif hasattr(layer, "_num_features"):
-        attributes = {"_num_features": weight.shape[0]}
-    for key, value in attributes.items():
-        if hasattr(layer, key):
-            setattr(layer, key, value)
+        layer._in_channels = first if transposed else second * layer._groups
+        layer._out_channels = second * layer._groups if transposed else first
+    elif hasattr(layer, "_num_features"):  # a normalisation, with or without a scale
+        scale = getattr(layer, "weight", None)
+        scale = getattr(layer, "scale", None) if scale is None else scale
+        if scale is not None:
+            layer._num_features = scale.shape[0]
 
 
 def _try_out(network: nn.Layer, image_shape: tuple[int, ...]) -> None:

@@ -229,23 +229,22 @@ class Walk:
 
     def _elementwise(self, op: Any) -> None:
         left, right, out = _one(op, "X"), _one(op, "Y"), _one(op, "Out")
+        rank = len(self.shape(out))
+        offsets = [rank - len(self.shape(left)), rank - len(self.shape(right))]
         if op.attr("axis") not in (-1, None):  # the older broadcasting: Y starts at that axis of X
-            shift = op.attr("axis")
-        else:
-            shift = max(0, len(self.shape(left)) - len(self.shape(right)))
+            offsets[1] = op.attr("axis")
         sides = []
-        for variable, offset in ((left, 0), (right, shift)):
+        for variable, offset in zip((left, right), offsets, strict=True):
             c = self.get(variable)
-            if c is not None and len(c.atoms) > 0:
+            if c is not None:
                 sides.append(Channels(c.axis + offset, c.atoms))
-        rank_out = len(self.shape(out))
-        if len(sides) == 2 and sides[0].axis != sides[1].axis:
-            raise Refused(f"'{op.type}' pairs channels with another axis")
         wide = [s for s in sides if len(s.atoms) > 1] or sides
+        if len({s.axis for s in wide}) > 1:
+            raise Refused(f"'{op.type}' pairs channels with another axis")
         if len(wide) == 2:
             self.merge(wide[0].atoms, wide[1].atoms)
-        if len(sides) < 2 and self._untracked_vector(left, right, wide[0].axis, rank_out):
-            raise Refused(f"'{op.type}' adds a vector whose channels are unknown")
+        if len(sides) < 2 and self._untracked_vector(left, right, wide[0].axis, rank):
+            raise Refused(f"'{op.type}' takes a vector whose channels are unknown")
         self.channels[out] = wide[0]
 
     def _untracked_vector(self, left: str, right: str, axis: int, rank: int) -> bool:

@@ -1,0 +1,112 @@
+"""Which ratios: DEFAULT fits any head and size, targets are reached, other tools' files are mapped."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from paddleprune import models, scheme
+from paddleprune.config import PruneConfig, TargetConfig
+from paddleprune.errors import UserError
+from paddleprune.pruning import interop
+from paddleprune.pruning.apply import apply
+from paddleprune.pruning.groups import find_groups
+from paddleprune.pruning.sensitivity import Sensitivities
+
+
+def mobilenet(classes=3, size=32, scale=0.5):
+    network = models.build("mobilenet_v2", {"num_classes": classes, "scale": scale})
+    return network, find_groups(network, (3, size, size))
+
+
+@pytest.mark.parametrize(("classes", "size", "scale"), [(3, 32, 0.5), (7, 64, 1.0), (1000, 96, 0.35)])
+def test_default_fits_any_head_and_size(classes, size, scale):
+    network, groups = mobilenet(classes, size, scale)
+    chosen = scheme.choose(PruneConfig(), groups, "mobilenet_v2", "DEFAULT", 0.10)
+    assert set(chosen.ratios) == set(groups)
+    assert chosen.criterion == "l1_norm"
+    plan = scheme.plan_of(chosen, 8, groups, network)
+    apply(network, plan, (3, size, size))
+    assert 0 < groups.cost(plan.counts()).params < groups.cost().params
+
+
+def test_the_default_file_says_where_it_comes_from():
+    table = Sensitivities.read(scheme.default_file("mobilenet_v2"))
+    assert table.provenance.images == 1000
+    assert table.baseline == pytest.approx(0.779, abs=0.02)
+    assert table.note["command"].startswith("paddleprune sensitivity")
+    assert table.note["dataset"] == "imagenet_samples"
+    assert all(len(curve) == 9 for curve in table.curves.values())
+
+
+def test_the_default_file_is_of_the_weights_it_names(shared):
+    from paddleprune.engine.checkpoint import fingerprint, put_weights, read_weights
+
+    network = models.build("mobilenet_v2", {})
+    assert not put_weights(network, read_weights(shared / "weights/mobilenet_v2_imagenet.pdparams"))
+    table = Sensitivities.read(scheme.default_file("mobilenet_v2"))
+    assert fingerprint(network) == table.provenance.weights
+
+
+@pytest.mark.parametrize("target", [TargetConfig(macs=0.6), TargetConfig(params=0.4)])
+@pytest.mark.parametrize("align", [1, 8])
+def test_a_target_is_reached(target, align):
+    network, groups = mobilenet(scale=1.0)
+    prune = PruneConfig(strategy="for_target", target=target, align=align)
+    chosen = scheme.choose(prune, groups, "mobilenet_v2", "DEFAULT", None)
+    narrow = groups.cost(scheme.plan_of(chosen, align, groups, network).counts())
+    what = "macs" if target.macs else "params"
+    left = getattr(narrow, what) / getattr(groups.cost(), what)
+    asked = target.macs or target.params
+    assert asked - 0.12 < left <= asked
+
+
+def test_the_table_for_reading():
+    network, groups = mobilenet()
+    chosen = scheme.choose(PruneConfig(), groups, "mobilenet_v2", "DEFAULT", 0.05)
+    lines = scheme.table(groups, scheme.plan_of(chosen, 8, groups, network), chosen).splitlines()
+    assert len(lines) == 2 + len(groups) + 3
+    assert sum(line.endswith("whole") for line in lines) == len(chosen.whole) > 0
+    assert "eval_metric_loss 0.05" in lines[0]
+
+
+def test_a_model_without_a_default_scheme():
+    network = models.build("mobilenet_v1", models.example("mobilenet_v1")["args"])
+    with pytest.raises(UserError, match="no DEFAULT scheme for mobilenet_v1; there is one for: mobilenet_v2"):
+        scheme.choose(PruneConfig(), find_groups(network, (3, 32, 32)), "mobilenet_v1", "DEFAULT", 0.1)
+
+
+def curves(names):
+    return {name: {0.1: 0.01 * i, 0.5: 0.1 * i} for i, name in enumerate(names)}
+
+
+def test_names_of_paddleslim_are_matched_by_order(tmp_path):
+    _, groups = mobilenet()
+    convolutions = [w for w in groups.layers if len(groups.shapes[w]) == 4]
+    for first in (0, 52):  # the second model of a process has higher numbers
+        given = curves([f"conv2d_{first + i}.w_0" for i in range(52)])
+        (tmp_path / "s.data").write_bytes(pickle.dumps(given))
+        matched, mapping = interop.match(interop.read_pickle(tmp_path / "s.data"), groups)
+        assert list(mapping.values()) == convolutions
+        assert set(matched) == set(groups)
+        # a group of several convolutions takes the largest loss
+        stream = groups["features.2.conv.2.weight"]
+        numbers = [convolutions.index(s.parameter) for s in stream.role("out")]
+        assert matched[stream.name][0.5] == pytest.approx(0.1 * max(numbers))
+
+
+def test_names_of_paddlex_are_matched_by_count(tmp_path):
+    _, groups = mobilenet()
+    for count in (35, 25):  # convolutions that make channels, and groups
+        names = [f"conv{i}_weights" for i in range(count)]
+        matched, mapping = interop.match(curves(names), groups)
+        assert list(mapping) == names
+        assert set(matched) == set(groups)
+    with pytest.raises(UserError, match="35 prunable convolutions in 25 groups"):
+        interop.match(curves(["x", "y"]), groups)
+
+
+def test_uniform_needs_no_sensitivities():
+    _, groups = mobilenet()
+    chosen = scheme.choose(PruneConfig(strategy="uniform", ratio=0.25), groups, "any", None, None)
+    assert set(np.unique(list(chosen.ratios.values()))) == {0.25}
