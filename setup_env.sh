@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make the virtual environment $1 from requirements.lock. Finds a Python 3.10 by itself.
+# Make the virtual environment $1 from requirements.lock. Finds a Python 3.10 by itself, or the versions
+# that PYTHON_VERSIONS lists.
 set -eu
 venv=$1
 
@@ -27,7 +28,7 @@ find_python() { # prints the path of a Python of version $1
 }
 
 python=""
-for version in 3.10 3.11 3.12; do
+for version in ${PYTHON_VERSIONS:-3.10 3.11 3.12}; do
     if python=$(find_python "$version"); then break; fi
     python=""
 done
