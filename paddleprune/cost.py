@@ -6,6 +6,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from .modes import evaluating
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -46,16 +48,12 @@ def count(network: nn.Layer, input_shape: tuple[int, int, int]) -> Cost:
         for layer in network.sublayers(include_self=True)
         if isinstance(layer, counted)
     ]
-    training = network.training
-    network.eval()
     try:
-        with paddle.no_grad():
+        with evaluating(network), paddle.no_grad():
             network(paddle.zeros([1, *input_shape]))
     finally:
         for hook in hooks:
             hook.remove()
-        if training:
-            network.train()
     tensors = {id(t): (name, t) for name, t in network.state_dict().items()}.values()
     sizes = {name: int(np.prod(t.shape)) for name, t in tensors}
     return Cost(

@@ -1,6 +1,5 @@
 """Files and folders that appear whole under their final name, or not at all."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,6 +20,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write '{path}': {error.strerror}; choose a file that can be written"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -29,13 +32,13 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder; swap it with `path` when the block succeeds.
 
-    A folder cannot be replaced in one system call. The old one is renamed to `<name>.old` first,
+    A folder cannot be replaced in one system call. The old one is renamed to `.<name>.old` first,
     and `recover_folder` puts it back if the process died between the two renames.
     """
     path = Path(path)
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    old = path.with_name(f"{path.name}.old")
+    old = path.with_name(f".{path.name}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
@@ -52,7 +55,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 def recover_folder(path: str | Path) -> None:
     """Finish a swap that `atomic_folder` began in a process that was killed."""
     path = Path(path)
-    old = path.with_name(f"{path.name}.old")
+    old = path.with_name(f".{path.name}.old")
     if old.exists() and not path.exists():
         os.replace(old, path)
     shutil.rmtree(old, ignore_errors=True)
@@ -91,6 +94,11 @@ def read_json(path: str | Path, what: str) -> Any:
         raise UserError(f"{what} '{path}' is not valid JSON ({error}); make it again") from error
 
 
-def sha256_of(path: str | Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def read_lines(path: Path, what: str) -> list[str]:
+    """Lines of a UTF-8 text file, stripped, the empty ones included."""
+    if not path.is_file():
+        raise UserError(f"{what} '{path}' does not exist; check the folder and the name")
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{what} '{path}' is not UTF-8 text; save it as UTF-8") from error

@@ -198,13 +198,17 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
     Returns {file name: result}.
     """
     files = find_images(image)
-    task, run = _predictor(model_dir)
     folder = make_folder(save_dir)
+    if any(path.parent.resolve() == folder.resolve() for path in files):
+        raise UserError(f"--save_dir: '{folder}' holds the pictures themselves; choose another folder")
+    task, run = _predictor(model_dir)
+    stems = [path.stem for path in files]
     results = {}
     for path in tqdm(files, "infer", unit="image", disable=len(files) < 2):
         picture = read_image(path, "--image")
         results[path.name] = run(picture)
-        write_image(folder / f"{path.stem}.png", task.draw(picture, results[path.name]))
+        name = path.stem if stems.count(path.stem) == 1 else path.name
+        write_image(folder / f"{name}.png", task.draw(picture, results[path.name]))
     write_json(folder / "results.json", results)
     return results
 

@@ -6,8 +6,8 @@ import numpy as np
 import paddle
 
 
-def make_predictor(model: bytes, weights: bytes, threads: int) -> Any:
-    """A Paddle Inference predictor from serialized bytes; oneDNN on a CPU, else the GPU."""
+def make_predictor(model: bytes, weights: bytes, threads: int, onednn: bool = True) -> Any:
+    """A Paddle Inference predictor from serialized bytes; oneDNN on a CPU, or the GPU."""
     config = paddle.inference.Config()
     config.set_model_buffer(model, len(model), weights, len(weights))
     config.disable_glog_info()
@@ -15,8 +15,9 @@ def make_predictor(model: bytes, weights: bytes, threads: int) -> Any:
         config.enable_use_gpu(256, int(paddle.device.get_device().split(":")[1]))
     else:
         config.disable_gpu()
-        config.enable_mkldnn()
-        config.set_mkldnn_cache_capacity(16)
+        if onednn:
+            config.enable_mkldnn()
+            config.set_mkldnn_cache_capacity(16)
         config.set_cpu_math_library_num_threads(threads)
     config.switch_ir_optim(True)
     config.enable_memory_optim()

@@ -35,7 +35,11 @@ class Scheme:
 
 def choose(prune: PruneConfig, groups: Groups, model: str, file: str | None, budget: float | None) -> Scheme:
     """Ratios by `prune.strategy`. Raises UserError for what does not go together."""
+    if budget is not None and prune.strategy != "under_budget":
+        raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
     if prune.strategy == "uniform":
+        if file is not None:
+            raise UserError("--sensitivities_file: prune.strategy 'uniform' takes none; leave it out")
         title = f"uniform {prune.ratio}"
         return Scheme(ratios.uniform(groups, prune.ratio), title, prune.criterion or "l1_norm")
     if file is None:
@@ -68,12 +72,17 @@ def read_table(file: str, groups: Groups, model: str) -> Sensitivities:
         )
     if path.read_bytes()[:1] == b"{":
         table = Sensitivities.read(path)
+        if table.provenance.model != model:
+            raise UserError(
+                f"--sensitivities_file: '{path}' is of {table.provenance.model}, the model is {model}; "
+                "analyse this model"
+            )
     else:
         unknown = Provenance(model, UNKNOWN, UNKNOWN, 0, "metric", True, UNKNOWN)
         table = Sensitivities(unknown, float("nan"), interop.read_pickle(path))
     table.curves, mapping = interop.match(table.curves, groups)
     for name, weight in mapping.items():
-        if name.split("#")[0] != weight:
+        if name != weight:
             log.info("sensitivities of %s are used for %s", name, weight)
     missing = [name for name in groups if name not in table.curves]
     if missing:

@@ -166,5 +166,20 @@ class PRelu(nn.Layer):
         return self.fc(x.mean([2, 3]))
 
 
-TOY_NETS = [Chain, Residual, Depthwise, Grouped, Concat, Split, SplitBySlice, PRelu]
+class TwoHeads(nn.Layer):
+    """An output in the middle, a branch that nobody reads, and a filter whose readers are all in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.early, self.b = conv(3, 8), nn.Conv2D(8, 2, 1), nn.Conv2D(8, 6, 1)
+        self.dead, self.buried, self.late = nn.Conv2D(8, 5, 1), nn.Conv2D(5, 4, 1), nn.Conv2D(6, 3, 1)
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        first = self.early(x)
+        self.buried(self.dead(x))
+        return paddle.concat([first, self.late(F.relu(self.b(x)))], axis=1)
+
+
+TOY_NETS = [Chain, Residual, Depthwise, Grouped, Concat, Split, SplitBySlice, PRelu, TwoHeads]
 TOY_SHAPE = (3, 8, 8)

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..files import atomic_folder
 
 SIZE = 48  # pixels of an image's side
+MARK = "SAMPLE_DATA.txt"  # what tells our folder from a user's
 VAL_EVERY = 5  # each fifth digit is for validation; neighbours in the set are by one writer
 
 
@@ -27,10 +28,11 @@ def make(task: str, save_dir: str | Path, train: int = 2000, val: int = 300) -> 
     if task not in makers:
         raise UserError(f"--task: there is no sample data for '{task}'; valid: {', '.join(makers)}")
     save_dir = Path(save_dir)
-    if save_dir.exists() and any(save_dir.iterdir()) and not (save_dir / "labels.txt").exists():
+    if save_dir.exists() and any(save_dir.iterdir()) and not (save_dir / MARK).exists():
         raise UserError(f"--save_dir: '{save_dir}' holds other files; choose a new folder")
     with atomic_folder(save_dir) as folder:
         makers[task](folder, train, val)
+        (folder / MARK).write_text("Made by paddleprune; it replaces this folder when asked again.\n")
     return save_dir
 
 

@@ -59,11 +59,14 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     raw = pickles.load(path, "weights")
     if not isinstance(raw, dict):
         raise UserError(f"weights '{path}' hold no dict of arrays; pass a .pdparams state dict")
-    return {
-        name: np.asarray(value[1] if isinstance(value, tuple) and len(value) == 2 else value)
+    arrays = {
+        name: value[1] if isinstance(value, tuple) and len(value) == 2 else value
         for name, value in raw.items()
         if name != "StructuredToParameterName@@"
     }
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise UserError(f"weights '{path}' hold no dict of arrays; pass a .pdparams state dict")
+    return arrays
 
 
 def put_weights(network: nn.Layer, weights: dict[str, np.ndarray]) -> list[str]:
@@ -77,7 +80,7 @@ def put_weights(network: nn.Layer, weights: dict[str, np.ndarray]) -> list[str]:
         elif list(weights[name].shape) != list(tensor.shape):
             problems.append(f"{name}: {list(weights[name].shape)} in the file, {tensor.shape} here")
         else:
-            fitting[name] = weights[name]
+            fitting[name] = weights[name].astype(tensor.numpy().dtype)
     network.set_state_dict(fitting)
     return problems
 
@@ -102,6 +105,8 @@ def load_model(folder: str | Path) -> SavedModel:
     try:
         facts = yaml.safe_load((folder / "model.yml").read_text(encoding="utf-8"))
         name, args, shape = facts["model"]["name"], facts["model"]["args"], facts["image_shape"]
+        for key in ("task", "labels", "eval_transforms", "metric", "data"):
+            facts[key]
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
         raise UserError(f"'{folder}/model.yml' is damaged ({error!r}); train again") from error
     if facts.get("format") != FORMAT:
@@ -110,7 +115,7 @@ def load_model(folder: str | Path) -> SavedModel:
     plan = None
     if (folder / "plan.json").exists():
         plan = Plan.from_dict(read_json(folder / "plan.json", "plan"))
-        apply(network, plan, tuple(shape))
+        apply(network, plan, tuple(shape), check=False)
     problems = put_weights(network, read_weights(folder / "model.pdparams"))
     if problems:
         raise UserError(
@@ -147,7 +152,10 @@ def load_state(folder: Path, network: nn.Layer, optimizer: Any) -> State:
     """Put a checkpoint's weights and optimizer state into `network` and `optimizer`."""
     put_weights(network, read_weights(folder / "model.pdparams"))
     _put_optimizer_arrays(network, optimizer, pickles.load(folder / "optimizer.pdopt", "optimizer"))
-    return State(**read_json(folder / "state.json", "training state"))
+    try:
+        return State(**read_json(folder / "state.json", "training state"))
+    except TypeError as error:
+        raise UserError(f"'{folder}/state.json' is damaged ({error}); train again") from error
 
 
 def _optimizer_arrays(network: nn.Layer, optimizer: Any) -> dict[str, Any]:

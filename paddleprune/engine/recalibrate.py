@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import paddle
 from paddle import nn
 
+from ..modes import evaluating
+
 
 def recalibrate(network: nn.Layer, batches: Iterable[dict], count: int) -> None:
     """Replace running means and variances by their average over `count` training batches.
@@ -15,10 +17,8 @@ def recalibrate(network: nn.Layer, batches: Iterable[dict], count: int) -> None:
     """
     norms = [n for n in network.sublayers() if isinstance(n, nn.layer.norm._BatchNormBase)]
     momenta = [norm._momentum for norm in norms]
-    training = network.training
-    network.train()
     try:
-        with paddle.no_grad():
+        with evaluating(network, train=True), paddle.no_grad():
             for i, batch in enumerate(batches):
                 if i == count:
                     break
@@ -28,5 +28,3 @@ def recalibrate(network: nn.Layer, batches: Iterable[dict], count: int) -> None:
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm._momentum = momentum
-        if not training:
-            network.eval()

@@ -7,16 +7,26 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from ..cost import is_statistic
 from ..errors import UserError
+from ..modes import evaluating
 from .groups import Groups, find_groups
 from .plan import Plan
 
 
-def apply(network: nn.Layer, plan: Plan, image_shape: tuple[int, ...], groups: Groups | None = None) -> None:
+def apply(
+    network: nn.Layer,
+    plan: Plan,
+    image_shape: tuple[int, ...],
+    groups: Groups | None = None,
+    check: bool = True,
+) -> None:
     """Narrow `network` in place: parameters, statistics, and the widths its layers remember.
 
-    `groups` of the dense network are found anew if not given. Raises UserError if the plan was
-    made for another network, or if a layer's forward insists on the old widths.
+    `groups` of the dense network are found anew if not given. With `check` the narrow network is
+    compared with the masked dense one on random images, and tried in training mode.
+    Raises UserError if the plan was made for another network, or, the network then being spoiled,
+    if a forward insists on the old widths.
     """
     groups = groups or find_groups(network, image_shape)
     for name, size in plan.sizes.items():
@@ -26,11 +36,16 @@ def apply(network: nn.Layer, plan: Plan, image_shape: tuple[int, ...], groups: G
                 f"plan: group '{name}' of {size} channels does not fit this network ({here}); "
                 "the plan was made for another model"
             )
+    image = paddle.to_tensor(np.random.default_rng(0).random((2, *image_shape), np.float32))
+    if check:
+        with masked(network, groups, plan):
+            expected = _outputs(network, image)
     gone = _removed_positions(groups, plan)
     _slice_tensors(network, gone)
     for layer in network.sublayers(include_self=True):
         _update_widths(layer)
-    _try_out(network, image_shape)
+    if check:
+        _compare(network, image, expected)
 
 
 @contextmanager
@@ -115,17 +130,23 @@ def _update_widths(layer: nn.Layer) -> None:
             layer._num_features = scale.shape[0]
 
 
-def _try_out(network: nn.Layer, image_shape: tuple[int, ...]) -> None:
-    training = network.training
-    network.eval()
+def _outputs(network: nn.Layer, image: paddle.Tensor, train: bool = False) -> list[np.ndarray]:
+    with evaluating(network, train), paddle.no_grad():
+        outputs = network(image)
+    return [o.numpy() for o in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+def _compare(network: nn.Layer, image: paddle.Tensor, expected: list[np.ndarray]) -> None:
+    """The narrow network must say what the masked one said, and run in training mode."""
+    advice = "the model's forward holds fixed channel counts; read widths from shapes there"
+    statistics = {n: t.clone() for n, t in network.state_dict().items() if is_statistic(n)}
     try:
-        with paddle.no_grad():
-            network(paddle.zeros([1, *image_shape]))
+        found = _outputs(network, image)
+        _outputs(network, image, train=True)
     except Exception as error:
-        raise UserError(
-            "plan: the pruned network does not run: a layer's forward holds fixed channel counts "
-            f"({str(error).strip().splitlines()[-1]}); read widths from shapes in the model"
-        ) from error
-    finally:
-        if training:
-            network.train()
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise UserError(f"plan: the pruned network does not run ({reason}): {advice}") from error
+    network.set_state_dict(statistics)
+    for a, b in zip(expected, found, strict=True):
+        if a.shape != b.shape or np.abs(a - b).max() > 1e-3 * max(1.0, np.abs(a).max()):
+            raise UserError(f"plan: the pruned network computes something else: {advice}")

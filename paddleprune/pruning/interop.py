@@ -46,6 +46,9 @@ def match(curves: Mapping[str, Mapping[float, float]], groups: Groups) -> tuple[
     names fall into one group the most cautious (largest) loss is taken at each ratio.
     Raises UserError where that gives no match.
     """
+    own = {name: dict(curve) for name, curve in curves.items() if name in groups}
+    if own:
+        return own, {name: name for name in own}
     mapping = _names(list(curves), groups)
     matched: Curves = {}
     for name, weight in mapping.items():
@@ -57,7 +60,7 @@ def match(curves: Mapping[str, Mapping[float, float]], groups: Groups) -> tuple[
 
 
 def _names(names: list[str], groups: Groups) -> dict[str, str]:
-    own = {name: name.split("#")[0] for name in names if name.split("#")[0] in groups.shapes}
+    own = {name: name for name in names if name in groups.shapes}
     if own:
         return own
     convolutions = [w for w in groups.layers if len(groups.shapes[w]) == 4]

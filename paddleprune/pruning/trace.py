@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 from paddle.pir_utils import OldIrGuard
 
+from ..errors import UserError
+from ..modes import evaluating
 from .legacy_ops import legacy_kernels
 
 
@@ -47,19 +48,23 @@ class _Whole(nn.Layer):
 
 
 def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
-    """Run `network` symbolically on an image [N, *image_shape]. The network is left as it was."""
-    training = [layer for layer in network.sublayers(include_self=True) if layer.training]
+    """Run `network` symbolically on an image [N, *image_shape]. The network is left as it was.
+
+    Raises UserError if its forward cannot be traced.
+    """
     whole = _Whole(network)
-    whole.eval()
     try:
-        with legacy():
+        with evaluating(whole), legacy():
             spec = paddle.static.InputSpec([-1, *image_shape], "float32", "image")
             static = paddle.jit.to_static(whole.forward, input_spec=[spec], full_graph=True)
             concrete = static.concrete_program
             program = concrete.main_program.clone(for_test=True)
-    finally:
-        for layer in training:
-            layer.training = True
+    except Exception as error:  # the tracer raises whatever the forward does, and more
+        raise UserError(
+            f"the network cannot be traced on images of {list(image_shape)}: "
+            f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else ''}; "
+            "its forward must run on such an image with static shapes"
+        ) from error
     tensors: dict[str, tuple[str, paddle.Tensor]] = {}
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         tensors.setdefault(tensor.name, (name, tensor))
@@ -67,15 +72,11 @@ def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
     return Traced(program, inputs[0], tuple(v.name for v in concrete.outputs), tensors)
 
 
-def serialize(
-    traced: Traced, program: Any, feeds: list[str], fetches: list[str], values: dict | None = None
-) -> tuple[bytes, bytes]:
+def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]) -> tuple[bytes, bytes]:
     """The part of `program` from variables `feeds` to `fetches`, as (.pdmodel, .pdiparams) bytes.
 
-    `values` may replace the arrays of some parameters, by structured name. `program` may be an
-    edited clone of `traced.program`; it is not changed.
+    `program` may be an edited clone of `traced.program`; it is not changed.
     """
-    values = values or {}
     with legacy(), paddle.static.scope_guard(paddle.static.Scope()):
         block = program.global_block()
         ins, outs = [block.var(n) for n in feeds], [block.var(n) for n in fetches]
@@ -84,9 +85,7 @@ def serialize(
         scope = paddle.static.global_scope()
         for variable in cut.list_vars():
             if variable.persistable and variable.name in traced.tensors:
-                name, tensor = traced.tensors[variable.name]
-                array = values.get(name)
-                array = tensor.numpy() if array is None else np.ascontiguousarray(array)
+                array = traced.tensors[variable.name][1].numpy()
                 scope.var(variable.name).get_tensor().set(array, paddle.CPUPlace())
         model = paddle.static.serialize_program(ins, outs, program=cut, legacy_format=True)
         executor = paddle.static.Executor(paddle.CPUPlace())

@@ -13,9 +13,10 @@ from .trace import Traced
 
 PASS = frozenset(
     """relu relu6 leaky_relu elu gelu sigmoid hard_sigmoid tanh swish silu hard_swish mish softplus
-    hardtanh brelu exp log sqrt rsqrt square abs pow clip scale cast assign dropout pool2d
-    nearest_interp_v2 bilinear_interp_v2 bicubic_interp_v2 pad3d pad2d""".split()
+    hardtanh brelu exp log sqrt rsqrt square abs pow clip scale cast assign dropout""".split()
 )
+# The same, but on axes of the image: they want the channels on axis 1.
+SPATIAL = frozenset("pool2d nearest_interp_v2 bilinear_interp_v2 bicubic_interp_v2 pad3d pad2d".split())
 # Read only the shape: nothing of a channel passes through them.
 SHAPE_ONLY = frozenset(["shape", "fill_any_like", "fill_constant_batch_size_like"])
 
@@ -143,7 +144,9 @@ class Walk:
         inputs = [v for v in op.input_arg_names if self.get(v) is not None]
         if not inputs:
             return
-        if op.type in PASS:
+        if op.type in PASS or op.type in SPATIAL:
+            if op.type in SPATIAL and self.channels[inputs[0]].axis != 1:
+                raise Refused(f"'{op.type}' works on another axis than the channels'")
             self.channels[_one(op, "Out")] = self.channels[inputs[0]]
         elif op.type in RULES:
             RULES[op.type](self, op)
@@ -159,6 +162,8 @@ class Walk:
         if op.attr("data_format") not in ("NCHW", "AnyLayout"):
             raise Refused("the data format NHWC has no rule")
         x, shape = self._known(source, 1), self.shape(weight)
+        if x.axis != 1:
+            raise Refused("a convolution runs over another axis than the channels'")
         per_group = len(x.atoms) // groups
         depthwise = groups > 1 and per_group == 1 and (not transposed or shape[1] == 1)
         if depthwise:
@@ -198,8 +203,8 @@ class Walk:
     def _matmul(self, op: Any, number: int) -> None:
         source, weight, out = _one(op, "X"), _one(op, "Y"), _one(op, "Out")
         rank = len(self.shape(source))
-        if weight not in self.names:
-            raise Refused("it is multiplied with another activation")
+        if weight not in self.names or len(self.shape(weight)) != 2:
+            raise Refused("it is multiplied with something else than a weight of two axes")
         self._layer(weight, self.shape(out)[1:-1])
         x = self._known(source, rank - 1)
         if x.axis != rank - 1 or op.attr("trans_x"):
@@ -213,6 +218,8 @@ class Walk:
         x = self.channels.get(_one(op, "X"))
         if x is None:
             return
+        if x.axis != 1 or any(v not in self.names for v in op.input("Scale") if "Scale" in op.input_names):
+            raise Refused(f"'{op.type}' of another axis, or with a computed scale, has no rule")
         for argument in ("Scale", "Bias", "Mean", "Variance"):
             for variable in op.input(argument) if argument in op.input_names else []:
                 self.slot(variable, 0, "scale" if argument == "Scale" else "follow", x.atoms)
@@ -222,7 +229,9 @@ class Walk:
         raise Refused(f"'{op.type}' computes statistics over several channels")
 
     def _prelu(self, op: Any) -> None:
-        x, a = self.channels[_one(op, "X")], self.get(_one(op, "Alpha"))
+        x, a = self.channels.get(_one(op, "X")), self.get(_one(op, "Alpha"))
+        if x is None:
+            raise Refused("the channels of a PReLU's input are unknown")
         if a is not None:
             self.merge(a.atoms, x.atoms)
         self.channels[_one(op, "Out")] = x

@@ -124,7 +124,7 @@ def test_sample_data_is_the_same_twice_and_apart(tmp_path):
     first = make("classification", tmp_path / "a", train=20, val=10)
     second = make("classification", tmp_path / "b", train=20, val=10)
     files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
-    assert len(files) == 33
+    assert len(files) == 34
     assert all((first / f).read_bytes() == (second / f).read_bytes() for f in files)
     with pytest.raises(UserError, match="no sample data"):
         make("poetry", tmp_path / "c")
@@ -132,7 +132,11 @@ def test_sample_data_is_the_same_twice_and_apart(tmp_path):
     (tmp_path / "mine/thesis.txt").write_text("x")
     with pytest.raises(UserError, match="holds other files"):
         make("classification", tmp_path / "mine")
+    (tmp_path / "mine/labels.txt").write_text("cat\n")  # a user's own data has one too
+    with pytest.raises(UserError, match="holds other files"):
+        make("classification", tmp_path / "mine")
     assert (tmp_path / "mine/thesis.txt").exists()
+    assert make("classification", first, train=4, val=2) == first  # ours is replaced
 
 
 RNG = np.random.default_rng(0)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddleprune import cost, models
+from paddleprune.errors import UserError
 from paddleprune.pruning import criteria
 from paddleprune.pruning.apply import apply, masked
 from paddleprune.pruning.groups import find_groups
@@ -23,6 +24,7 @@ NETWORKS = [pytest.param(net, TOY_SHAPE, id=net.__name__) for net in TOY_NETS] +
     )
     for name in models.names()
 ]
+DEAD = ("dead", "buried")  # layers of TwoHeads that no output depends on
 each_network = pytest.mark.parametrize(("build", "shape"), NETWORKS)
 
 
@@ -78,7 +80,9 @@ def test_pruned_equals_masked(build, shape, data):
     assert cost.count(network, shape) == groups.cost(plan.counts())
     network.train()
     network(x).square().mean().backward()
-    trained = [p for p in network.parameters() if not p.stop_gradient]
+    trained = [
+        p for n, p in network.named_parameters() if not p.stop_gradient and n.split(".")[0] not in DEAD
+    ]
     assert all(p.grad is not None and list(p.grad.shape) == list(p.shape) for p in trained)
 
 
@@ -90,3 +94,56 @@ def test_groups_of_a_pruned_network_are_the_narrow_ones(build, shape):
     apply(network, plan, shape)
     narrow = find_groups(network, shape)
     assert {n: g.size for n, g in narrow.items()} == {n: plan.counts().get(n, groups[n].size) for n in groups}
+
+
+class SwapsHalves(paddle.nn.Layer):
+    """Runs with any width, but means channel numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.head = paddle.nn.Conv2D(3, 8, 1), paddle.nn.Conv2D(8, 2, 1)
+
+    def forward(self, x):
+        x = self.a(x)
+        return self.head(paddle.concat([x[:, 4:], x[:, :4]], axis=1))
+
+
+class CountsChannels(SwapsHalves):
+    """Scales by its own width."""
+
+    def forward(self, x):
+        x = self.a(x)
+        return self.head(x * x.shape[1])
+
+
+class TransposedConvolution(SwapsHalves):
+    """Convolves over the rows of the image: channels are not on axis 1."""
+
+    def forward(self, x):
+        x = paddle.nn.functional.max_pool2d(self.a(x).transpose([0, 2, 1, 3]), 2)
+        return self.head(x.transpose([0, 2, 1, 3]).tile([1, 2, 1, 1]))
+
+
+@pytest.mark.parametrize("build", [SwapsHalves, CountsChannels])
+def test_a_forward_with_fixed_numbers_is_refused(build):
+    network = randomize(build())
+    groups = find_groups(network, TOY_SHAPE)
+    with pytest.raises(UserError, match="fixed channel counts"):
+        apply(network, plan_of(network, groups, dict.fromkeys(groups, 0.5)), TOY_SHAPE)
+
+
+def test_channels_off_their_axis_are_refused():
+    groups = find_groups(TransposedConvolution(), TOY_SHAPE)
+    assert not groups
+    assert "another axis" in groups.reasons["a.weight"]
+
+
+def test_modes_of_layers_are_left_as_they_were():
+    network = TOY_NETS[1]()
+    network.train()
+    network.stem[1].eval()  # a frozen batch norm
+    groups = find_groups(network, TOY_SHAPE)
+    cost.count(network, TOY_SHAPE)
+    apply(network, plan_of(network, groups, dict.fromkeys(groups, 0.5)), TOY_SHAPE)
+    modes = {name: layer.training for name, layer in network.named_sublayers()}
+    assert [name for name, training in modes.items() if not training] == ["stem.1"]

@@ -4,14 +4,12 @@ import hashlib
 from pathlib import Path
 
 from ...errors import UserError
+from ...files import read_lines
 
 
 def read_labels(path: Path) -> list[str]:
     """Class names, one a line. A name may be there twice (ImageNet's are)."""
-    if not path.is_file():
-        raise UserError(f"labels file '{path}' does not exist; write one class name a line")
-    labels = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    labels = [label for label in labels if label]
+    labels = [line for line in read_lines(path, "labels file") if line]
     if not labels:
         raise UserError(f"labels file '{path}' is empty; write one class name a line")
     return labels
@@ -23,16 +21,14 @@ def read_list(path: Path, columns: str) -> list[tuple[str, list[str]]]:
     `columns` describes a line, e.g. 'path index'; the count of its words is checked. A first
     field with spaces in it is allowed: fields are split from the right.
     """
-    if not path.is_file():
-        raise UserError(f"list file '{path}' does not exist; check data.root and the list's name")
     count = len(columns.split())
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
+    for number, line in enumerate(read_lines(path, "list file"), 1):
+        if not line:
             continue
-        fields = line.strip().rsplit(maxsplit=count - 1)
+        fields = line.rsplit(maxsplit=count - 1)
         if len(fields) != count:
-            raise UserError(f"{path}:{number}: '{line.strip()}' must be '{columns}'; mend the line")
+            raise UserError(f"{path}:{number}: '{line}' must be '{columns}'; mend the line")
         rows.append((f"{path}:{number}", fields))
     if not rows:
         raise UserError(f"list file '{path}' is empty; write one line '{columns}' an image")
