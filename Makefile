@@ -7,6 +7,9 @@ READY := $(VENV)/.ready
 DEMO := output/demo
 CONFIG := configs/classification/mobilenet_v2_sample.yml
 
+# Paddle Lite files for x86 and arm; where Paddle Lite is not installed, Paddle Inference ones.
+FORMAT = $(shell $(PYTHON) -c "from paddleprune.export import lite; print('lite' if lite.installed() else 'inference')" 2>/dev/null)
+
 .PHONY: demo test lint setup clean
 
 setup: $(READY)
@@ -27,7 +30,7 @@ demo: $(READY)
 	    --sensitivities_file $(DEMO)/sensitivities.json --eval_metric_loss 0.10 \
 	    --set train.epochs=4 train.learning_rate=0.002 --save_dir $(DEMO)/pruned
 	@echo "== 5/6 export for phones, and check the exported file"
-	$(PYTHON) tools/export.py --model_dir $(DEMO)/pruned/best_model --format lite --targets x86,arm --save_dir $(DEMO)/lite
+	$(PYTHON) tools/export.py --model_dir $(DEMO)/pruned/best_model --format $(FORMAT) --save_dir $(DEMO)/export
 	@echo "== 6/6 before and after"
 	$(PYTHON) tools/report.py --sensitivities_file $(DEMO)/sensitivities.json --model_dir $(DEMO)/dense/best_model \
 	    --eval_metric_loss 0.10 --before $(DEMO)/dense/best_model --after $(DEMO)/pruned/best_model --save_dir $(DEMO)/report

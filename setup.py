@@ -22,7 +22,7 @@ setup(
         )
     ],
     install_requires=[
-        "paddlepaddle",
+        "paddlepaddle==3.3.1",  # trace.py and legacy_ops.py know its insides
         "numpy<2",
         "opencv-python-headless",
         "pyyaml",
@@ -33,9 +33,9 @@ setup(
     ],
     extras_require={
         "lite": ["paddlelite==2.13rc0; python_version < '3.11'"],
-        "onnx": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime"],
-        "openvino": ["openvino"],
-        "ray": ["ray"],
+        "onnx": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime==1.23.2"],  # reserved for export
+        "openvino": ["openvino==2025.4.1"],  # reserved for export
+        "ray": ["ray==2.60.0"],  # reserved for the analysis on several machines
         "dev": ["pytest", "pytest-timeout", "hypothesis", "ruff", "mypy", "types-PyYAML", "paddleslim"],
     },
     entry_points={"console_scripts": ["paddleprune=paddleprune.cli:console"]},

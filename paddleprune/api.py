@@ -12,6 +12,7 @@ Every call becomes a `Config` and a verb of pipeline.py; errors are `UserError`.
 """
 
 import inspect
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,7 +124,7 @@ class Model:
         """All metrics on its validation data, or on another data set of the same classes."""
         if eval_dataset is None:
             return pipeline.evaluate_model(self.trained())
-        return pipeline.evaluate_model(self.trained(), eval_dataset.data_dir, eval_dataset.file_list)
+        return pipeline.evaluate_model(self.trained(), *self.source(eval_dataset))
 
     def predict(self, image: str | Path | np.ndarray) -> dict[str, Any]:
         """The result for one picture: a path, or uint8 RGB [H, W, 3]."""
@@ -132,6 +133,17 @@ class Model:
     def export(self, save_dir: str, format: str = "inference", targets: tuple = ("x86", "arm")) -> dict:
         """Write an export that was checked against this model; returns its manifest."""
         return pipeline.export_model(self.trained(), save_dir, format, targets)
+
+    def source(self, dataset: Dataset) -> tuple[str, str]:
+        """(folder, list file) of a data set. Raises UserError if its transforms are not those that the
+        model was trained with, which it is always evaluated with."""
+        own = _load(self.trained()).facts["eval_transforms"]
+        if dataset.transforms and _plain(dataset.transforms) != _plain(own):
+            raise UserError(
+                f"eval_dataset: its transforms {dataset.transforms} are not those of the training "
+                f"({own}), which the model is evaluated with; leave them out"
+            )
+        return dataset.data_dir, dataset.file_list
 
     def trained(self) -> Path:
         """Its model directory. Raises UserError before it has one."""
@@ -155,6 +167,10 @@ class Model:
         return parse_config({"task": self.task, "model": model, "data": data, "train": options})
 
 
+def _plain(transforms: list) -> Any:
+    return json.loads(json.dumps(transforms))  # a tuple in a script is a list in a model directory
+
+
 def load_model(model_dir: str | Path) -> Model:
     """The model in a directory that training wrote."""
     facts = _load(model_dir).facts
@@ -176,8 +192,8 @@ def _sensitivities(
     criterion: str = "l1_norm",
 ) -> dict[str, dict[float, float]]:  # fmt: skip
     """Analyse a trained model; {group: {ratio: relative loss}}, also in `save_file` (JSON)."""
-    folder = eval_dataset.data_dir if eval_dataset else None
-    table = pipeline.analyse_model(model.trained(), save_file, folder, criterion, batch_size=batch_size)
+    source = model.source(eval_dataset) if eval_dataset else (None, None)
+    table = pipeline.analyse_model(model.trained(), save_file, *source, criterion, batch_size=batch_size)
     return table.curves
 
 

@@ -24,7 +24,7 @@ RUNTIMES = ("inference", "lite")
 def measure(
     model_dirs: Sequence[str | Path], runtime: str, threads: int, repeats: int = 50, warmup: int = 10
 ) -> list[dict[str, Any]]:
-    """A row per model: {"model", "runtime", "threads", "p50_ms", "p95_ms", "repeats", ...cost}.
+    """A row per model: {"model", "runtime", "threads", "p50_ms", "p95_ms", "repeats", "input"}.
 
     Each model is exported as tools/export.py would, its deployed head included. Timed is one call
     of the runtime, input and output copies included, pictures not decoded.

@@ -7,6 +7,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .errors import UserError
@@ -78,7 +79,7 @@ def _verb(verbs: Any, run: Callable, name: str, text: str, example: str) -> argp
         name,
         help=text,
         description=text,
-        epilog=f"example: python tools/{name.replace('-', '_')}.py {example}",
+        epilog=f"example: python tools/{name}.py {example}",
     )
     verb.set_defaults(run=run)
     return verb
@@ -124,6 +125,11 @@ def _train(verbs: Any) -> None:
         else:
             config = load_config(options.config, _overrides(options))
         save_dir = options.save_dir or options.resume_checkpoint or "output"
+        if resume and Path(save_dir).resolve() != Path(options.resume_checkpoint).resolve():
+            raise UserError(f"--save_dir: '{save_dir}' is not the run to resume; leave it out")
+        for name in ("pretrain_weights", "sensitivities_file", "eval_metric_loss") if resume else ():
+            if getattr(options, name) is not None:
+                raise UserError(f"--{name}: a resumed run has it already; leave it out")
         metrics = pipeline.train(
             config, save_dir, options.pretrain_weights, options.sensitivities_file,
             options.eval_metric_loss, resume,
@@ -169,7 +175,7 @@ def _sensitivity(verbs: Any) -> None:
         from . import pipeline
 
         table = pipeline.analyse_model(
-            options.model_dir, options.save_file, options.dataset, options.criterion,
+            options.model_dir, options.save_file, options.dataset, options.list, options.criterion,
             _ratios(options.ratios), options.batch_size, options.engine, options.eval_metric_loss,
             options.verify, {"command": options.command},
         )  # fmt: skip
@@ -182,6 +188,7 @@ def _sensitivity(verbs: Any) -> None:
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run that was not pruned")
     verb.add_argument("--save_file", required=True, help="JSON; an unfinished one is completed")
     verb.add_argument("--dataset", help="folder of the data (default: the one that the model was trained on)")
+    verb.add_argument("--list", help="list file of the folder (default: its validation list)")
     verb.add_argument(
         "--criterion", default="l1_norm", help="l1_norm, l2_norm, fpgm or bn_scale (default: l1_norm)"
     )
@@ -212,8 +219,6 @@ def _ratios(text: str) -> list[float]:
 
 def _eval(verbs: Any) -> None:
     def run(options: Options) -> None:
-        from pathlib import Path
-
         from . import pipeline
         from .files import write_json
 
@@ -309,8 +314,6 @@ def _benchmark(verbs: Any) -> None:
 
 def _report(verbs: Any) -> None:
     def run(options: Options) -> None:
-        from pathlib import Path
-
         from . import benchmark, pipeline, report
         from .files import write_json
 

@@ -26,7 +26,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    reader: str  # a file in paddleprune/data/
+    reader: str  # a file in paddleprune/data/readers/
     root: str  # the folder that the lists' paths start from
     image_shape: list[int]  # C, H, W of what the evaluation transforms make
     train_list: str = "train_list.txt"
@@ -116,6 +116,8 @@ def check_ranges(config: Config) -> Config:
         ("data.batch_size", config.data.batch_size, config.data.batch_size > 0, "above 0"),
         ("data.workers", config.data.workers, config.data.workers >= 0, "0 or more"),
         ("train.epochs", config.train.epochs, config.train.epochs >= 0, "0 or more"),
+        ("train.seed", config.train.seed, config.train.seed >= 0, "0 or more"),
+        ("train.early_stop", config.train.early_stop, config.train.early_stop >= 0, "0 or more"),
         ("train.learning_rate", config.train.learning_rate, config.train.learning_rate > 0, "above 0"),
         ("train.eval_every", config.train.eval_every, config.train.eval_every > 0, "above 0"),
         ("train.log_every", config.train.log_every, config.train.log_every > 0, "above 0"),

@@ -41,4 +41,7 @@ def construct(factory: Any, arguments: dict, key: str) -> Any:
     except TypeError as error:
         valid = ", ".join(p for p in inspect.signature(factory).parameters)
         raise UserError(f"{key}: {error}; its arguments are: {valid or 'none'}") from error
-    return factory(**arguments)
+    try:
+        return factory(**arguments)
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{key}: {error}; the values {arguments} do not fit") from error

@@ -5,7 +5,7 @@ unpickler knows how to rebuild dicts, lists, strings, numbers and numpy arrays; 
 for anything else is refused before a line of it has run.
 """
 
-import collections
+import functools
 import io
 import pickle
 from pathlib import Path
@@ -28,22 +28,44 @@ class SlimStatus:
     sensitivies: dict  # PaddleSlim's own spelling
 
 
-def _reconstruct(subtype: Any, shape: tuple, typecode: Any) -> np.ndarray:
-    if subtype is not np.ndarray or tuple(shape) != (0,):
-        raise _Refused("a numpy array of an unusual kind")
-    return np.ndarray.__new__(np.ndarray, (0,), "b")
+class _DType:
+    """Stands for a numpy dtype of numbers."""
+
+    def __init__(self, name: Any, *flags: Any):
+        if not isinstance(name, str) or np.dtype(name).kind not in "biuf":
+            raise _Refused("a numpy array of something else than numbers")
+        self.dtype = np.dtype(name)
+
+    def __setstate__(self, state: tuple) -> None:
+        if any(part is not None for part in state[2:5]):
+            raise _Refused("a numpy array of records")
+        if state[1] == ">":
+            self.dtype = self.dtype.newbyteorder(">")
 
 
-def _scalar(dtype: np.dtype, raw: Any = b"") -> Any:
-    if not isinstance(dtype, np.dtype) or dtype.hasobject or not isinstance(raw, bytes):
-        raise _Refused("a numpy scalar of an unusual kind")
-    return np.frombuffer(raw, dtype)[0]
+class _Array:
+    """Stands for a numpy array until the file is read; then `plain` takes its array."""
+
+    array: np.ndarray
+
+    def __init__(self, subtype: Any, shape: Any, typecode: Any):
+        pass
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, columns_first, raw = state
+        if not isinstance(dtype, _DType):
+            raise _Refused("a numpy array of something else than numbers")
+        raw = raw.encode("latin1") if isinstance(raw, str) else raw
+        flat = np.frombuffer(raw, dtype.dtype)
+        array = flat.reshape(shape, order="F" if columns_first else "C")
+        self.array = array.astype(dtype.dtype.newbyteorder("="))
 
 
-def _dtype(name: Any, *flags: Any) -> np.dtype:
-    if not isinstance(name, str) or np.dtype(name).hasobject:
-        raise _Refused("a numpy array of objects")
-    return np.dtype(name)
+def _scalar(dtype: Any, raw: Any) -> Any:
+    if not isinstance(dtype, _DType):
+        raise _Refused("a numpy scalar of something else than numbers")
+    raw = raw.encode("latin1") if isinstance(raw, str) else raw
+    return np.frombuffer(raw, dtype.dtype)[0].item()
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
@@ -52,26 +74,48 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _dtype,
-    ("_codecs", "encode"): _encode,
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("builtins", "tuple"): tuple,
-    ("__builtin__", "tuple"): tuple,
-    ("paddleslim.dygraph.prune.filter_pruner", "Status"): SlimStatus,
-}
-for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    _ALLOWED[(_module, "_reconstruct")] = _reconstruct
-    _ALLOWED[(_module, "scalar")] = _scalar
+def _allowed(module: str, name: str) -> Any:
+    """A stand-in for a class or function. A new one each time: a pickle can write attributes of
+    whatever it has been given."""
+    if module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        if name == "_reconstruct":
+            return type("_Array", (_Array,), {})
+        if name == "scalar":
+            return functools.partial(_scalar)
+    if (module, name) == ("numpy", "ndarray"):
+        return object()  # only ever an argument of _reconstruct
+    if (module, name) == ("numpy", "dtype"):
+        return type("_DType", (_DType,), {})
+    if (module, name) == ("_codecs", "encode"):
+        return functools.partial(_encode)
+    if (module, name) == ("collections", "OrderedDict"):
+        return type("_Dict", (dict,), {})
+    if module in ("builtins", "__builtin__") and name == "tuple":
+        return tuple
+    if (module, name) == ("paddleslim.dygraph.prune.filter_pruner", "Status"):
+        return type("SlimStatus", (SlimStatus,), {})
+    raise _Refused(f"'{module}.{name}'")
+
+
+def _plain(value: Any) -> Any:
+    """The value with arrays in the place of their stand-ins."""
+    if isinstance(value, _Array):
+        return value.array
+    if isinstance(value, dict):
+        return {_plain(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(v) for v in value)
+    if isinstance(value, SlimStatus):
+        value.__dict__.update({k: _plain(v) for k, v in vars(value).items()})
+        return value
+    if isinstance(value, (str, bytes, int, float, type(None))):
+        return value
+    raise _Refused(f"a bare {type(value).__name__}")
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[(module, name)]
-        except KeyError:
-            raise _Refused(f"'{module}.{name}'") from None
+        return _allowed(module, name)
 
 
 def load(path: str | Path, what: str) -> Any:
@@ -86,7 +130,7 @@ def load(path: str | Path, what: str) -> Any:
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{what} '{path}' is larger than {MAX_BYTES >> 30} GiB; it was not read")
     try:
-        return _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        return _plain(_Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load())
     except _Refused as refused:
         raise UserError(
             f"{what} '{path}' asks to load {refused}, which could run code; it was refused. "

@@ -6,6 +6,7 @@ train  ->  analyse  ->  train, pruned  ->  export
 import datetime
 import itertools
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from .pruning import criteria
 from .pruning.apply import apply
 from .pruning.groups import find_groups
 from .pruning.sensitivity import RATIOS, Provenance, Sensitivities, analyse, falls, search
-from .tasks.base import Task
+from .tasks._base import Task
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,9 @@ def train(
     if resume:
         run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer)
         schedule.step(run.state.step)
+    else:
+        for name in ("latest", "best_model"):  # of an earlier run into the same folder
+            shutil.rmtree(folder / name, ignore_errors=True)
     write_text(make_folder(folder) / "config.yml", dump_config(config))
 
     def score() -> dict[str, float]:
@@ -131,6 +135,7 @@ def analyse_model(
     model_dir: str | Path,
     save_file: str | Path,
     dataset: str | None = None,
+    list_file: str | None = None,
     criterion: str = "l1_norm",
     ratios: Sequence[float] = RATIOS,
     batch_size: int | None = None,
@@ -145,9 +150,12 @@ def analyse_model(
     `eval_metric_loss`: evaluate only the points that decide the ratios under this budget.
     `check`: evaluate so many random points again the plain way.
     """
-    saved, task, data, eval_set = open_model(model_dir, dataset, batch_size)
+    saved, task, data, eval_set = open_model(model_dir, dataset, batch_size, list_file)
     if saved.plan is not None:
         raise UserError(f"--model_dir: '{model_dir}' is pruned already; analyse the model it was pruned from")
+    for name, value in (("verify", check), ("eval_metric_loss", eval_metric_loss or 0)):
+        if value < 0 or (name == "eval_metric_loss" and value >= 1):
+            raise UserError(f"--{name}: {value} is out of range; a budget is in [0, 1), a count 0 or more")
     groups = find_groups(saved.network, saved.image_shape)
     scores = criteria.scores(criterion, groups, saved.network)
     provenance = Provenance(

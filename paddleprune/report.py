@@ -9,6 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from .errors import UserError
 from .files import atomic_file, read_json
 from .pruning.groups import Groups
 from .pruning.plan import keep_count
@@ -115,7 +116,8 @@ def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     )
     for axes, (title, values) in zip(grid.flat, panels, strict=False):
         colours = [GREY if row["variant"] == "original" else BLUE for row in rows]
-        bars = axes.barh([row["variant"] for row in rows], values, color=colours, height=0.6)
+        bars = axes.barh(range(len(rows)), values, color=colours, height=0.6)
+        axes.set_yticks(range(len(rows)), [row["variant"] for row in rows])
         axes.bar_label(bars, fmt="%.4g", padding=3, fontsize=9)
         axes.set_title(title, fontsize=10, loc="left")
         axes.set_xlim(0, 1.25 * max(values))
@@ -149,8 +151,15 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def read_rows(path: str | Path) -> list[dict[str, Any]]:
-    """Rows of a results file."""
-    return read_json(path, "results file")["rows"]
+    """Compression rows of a results file. Raises UserError if it holds none."""
+    rows = read_json(path, "results file")
+    rows = rows.get("rows") if isinstance(rows, dict) else None
+    needed = ("variant", "metric", "value", "macs", "size_bytes")
+    if not rows or not all(isinstance(row, dict) and all(key in row for key in needed) for row in rows):
+        raise UserError(
+            f"--results: '{path}' holds no compression rows; make it with tools/report.py --before --after"
+        )
+    return rows
 
 
 def _with_ratio(value: float, first: float, form: str) -> str:

@@ -22,9 +22,9 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture
 def shared() -> Path:
-    """Real data and weights of the development machine; not part of the project."""
+    """Real data and weights in a folder beside the checkout; not part of the project."""
     if not SHARED.is_dir():
-        pytest.skip("needs ../shared (real data and ImageNet weights), which is not part of the project")
+        pytest.skip("needs real data and ImageNet weights in a folder `shared` beside the checkout")
     return SHARED
 
 

@@ -1,5 +1,6 @@
 """Nothing in a file that somebody downloads is run."""
 
+import contextlib
 import os
 import pickle
 
@@ -69,6 +70,31 @@ def test_weights_of_paddle_save_come_back(tmp_path):
     assert set(weights) == set(network.state_dict())
     for name, tensor in network.state_dict().items():
         np.testing.assert_array_equal(weights[name], tensor.numpy())
+
+
+def test_foreign_byte_orders_and_widths_come_back(tmp_path):
+    value = [np.array([0, 1, 1]).astype(kind) for kind in (">f4", "<f8", "f2", ">i8", "u1", "?")]
+    value.append(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    (tmp_path / "f").write_bytes(pickle.dumps(value))
+    for given, loaded in zip(value, pickles.load(tmp_path / "f", "file"), strict=True):
+        np.testing.assert_array_equal(loaded, given)
+        assert loaded.dtype.isnative
+
+
+def test_a_pickle_cannot_write_into_the_reader(tmp_path):
+    """BUILD on the stand-ins changes nothing that the next file would see."""
+    for target in (
+        b"cnumpy\ndtype\n",
+        b"cpaddleslim.dygraph.prune.filter_pruner\nStatus\n",
+        b"c_codecs\nencode\n",
+    ):
+        raw = target + b"(N(S'mark'\nI1\ndtb0I1\n."
+        (tmp_path / "f").write_bytes(raw)
+        with contextlib.suppress(UserError):
+            pickles.load(tmp_path / "f", "file")
+    assert not any(
+        hasattr(x, "mark") for x in (pickles._DType, pickles.SlimStatus, pickles._encode, np.dtype)
+    )
 
 
 @pytest.mark.parametrize("raw", [b"", b"hello", pickle.dumps({"a": 1})[:-3]])

@@ -50,7 +50,10 @@ def open_dataset(data: DataConfig, split: str, seed: int = 0) -> Dataset:
     Raises UserError for any fault in the files.
     """
     if not Path(data.root).is_dir():
-        raise UserError(f"data.root: folder '{data.root}' does not exist; use --set data.root=DIR")
+        raise UserError(
+            f"data.root: folder '{data.root}' does not exist; give the data's folder "
+            "with --set data.root=DIR or --dataset DIR"
+        )
     list_file = data.train_list if split == "train" else data.val_list
     name = "train" if split == "train" else "eval"
     specs = data.train_transforms if split == "train" else data.eval_transforms

@@ -10,7 +10,7 @@ from paddle import nn
 from ..config import TrainConfig
 from ..data.dataset import Batches
 from ..errors import UserError
-from ..tasks.base import Task
+from ..tasks._base import Task
 from .checkpoint import State
 
 

@@ -36,7 +36,8 @@ class Journal(Hook):
     """`log.jsonl`, one line a log step and an evaluation, and the same scalars for VisualDL.
 
     A resumed run first drops the lines written after its checkpoint, so that the file reads as
-    if there had been no break.
+    if there had been no break. VisualDL's records cannot be taken back: there the steps after the
+    checkpoint are drawn twice.
     """
 
     def __init__(self, folder: Path):
@@ -136,7 +137,7 @@ class Checkpoint(Hook):
 
 
 def standard(folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]]) -> list[Any]:
-    """The hooks of every run. The checkpoint comes last: it saves what the others decided."""
+    """The hooks of every run. The checkpoint comes after those that decide what it saves."""
     journal = Journal(folder)
     return [
         journal,

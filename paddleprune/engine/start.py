@@ -10,10 +10,14 @@ from ..data.dataset import Dataset, open_dataset
 from ..errors import UserError
 from ..files import recover_folder
 from ..pruning.apply import apply
-from ..tasks.base import Task
+from ..tasks._base import Task
 from . import checkpoint
 from .checkpoint import SavedModel
 
+MAY_CHANGE = (
+    "train.epochs", "train.early_stop", "train.log_every", "train.save_every", "train.eval_every",
+    "data.workers", "data.root",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -92,7 +96,9 @@ def open_model(
     facts = dict(saved.facts["data"])
     facts["root"] = dataset or facts["root"]
     facts["val_list"] = list_file or facts["val_list"]
-    facts["batch_size"] = batch_size or facts["batch_size"]
+    facts["batch_size"] = facts["batch_size"] if batch_size is None else batch_size
+    if facts["batch_size"] < 1:
+        raise UserError(f"--batch_size: {batch_size} is out of range; it must be 1 or more")
     data = DataConfig(**facts)
     eval_set = open_dataset(data, "val")
     task = tasks.of(saved.facts["task"], saved.facts["labels"])
@@ -116,8 +122,14 @@ def resumed_config(folder: str | Path, config: str | None, overrides: Sequence[s
             f"--resume_checkpoint: '{folder}' has no checkpoint in latest/; pass the --save_dir of "
             "a run that saved at least one, or train again"
         )
+    for override in overrides:
+        if override.partition("=")[0].strip() not in MAY_CHANGE:
+            raise UserError(
+                f"--set {override}: cannot change in a run that goes on exactly; these can: "
+                f"{', '.join(MAY_CHANGE)}"
+            )
     saved = load_config(folder / "config.yml", overrides)
-    if config is not None and load_config(config, overrides) != saved:
+    if config is not None and load_config(config) != load_config(folder / "config.yml"):
         raise UserError(
             f"--config: '{config}' differs from {folder}/config.yml, which the run began with; "
             "leave --config out, or change single keys with --set"

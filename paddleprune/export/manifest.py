@@ -50,6 +50,10 @@ def write_export(
         "weights": facts["weights"],
         "versions": versions(),
     }
+    if (folder / "manifest.json").is_file():  # an older export of this format goes, manifest first
+        old = read_json(folder / "manifest.json", "manifest").get("files", {})
+        for name in ("manifest.json", *old):
+            (folder / name).unlink(missing_ok=True)
     for name, data in files.items():
         with atomic_file(folder / name) as temporary:
             temporary.write_bytes(data)

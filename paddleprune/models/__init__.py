@@ -37,7 +37,7 @@ def imagenet_weights(name: str, args: dict) -> Path:
     """
     module = find_module(sys.modules[__name__], name, "model.name")
     known = getattr(module, "IMAGENET", {})
-    key = f"{args.get('scale', 1.0)}"
+    key = f"{float(args.get('scale', 1.0))}"
     if key not in known:
         scales = ", ".join(known) or "none"
         raise UserError(

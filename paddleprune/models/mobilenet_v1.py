@@ -10,4 +10,6 @@ IMAGENET = {k.split("_")[1]: v for k, v in mobilenetv1.model_urls.items()}
 
 def build(num_classes: int = 1000, scale: float = 1.0) -> nn.Layer:
     """Input [N, 3, H, W] -> logits [N, num_classes]. `scale` multiplies every width."""
+    if scale <= 0:
+        raise ValueError(f"scale {scale} must be above 0")
     return mobilenetv1.mobilenet_v1(num_classes=num_classes, scale=scale)

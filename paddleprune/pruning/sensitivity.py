@@ -4,7 +4,7 @@
 
 Each point is one evaluation of the validation set with some channels of ONE group removed. Points
 do not depend on each other, so a file that was begun can be completed later: it is rewritten,
-whole, after each group's points, and an analysis that finds it skips what is there.
+whole, after each point, and an analysis that finds it skips what is there.
 """
 
 import itertools

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .atoms import UnionFind
 from .trace import Traced
 
 PASS = frozenset(
@@ -19,9 +20,6 @@ PASS = frozenset(
 SPATIAL = frozenset("pool2d nearest_interp_v2 bilinear_interp_v2 bicubic_interp_v2 pad3d pad2d".split())
 # Read only the shape: nothing of a channel passes through them.
 SHAPE_ONLY = frozenset(["shape", "fill_any_like", "fill_constant_batch_size_like"])
-
-
-Atoms = Sequence[int] | np.ndarray
 
 
 class Refused(Exception):
@@ -35,15 +33,14 @@ class Channels:
         self.axis, self.atoms = axis, np.asarray(atoms, np.int64)
 
 
-class Walk:
+class Walk(UnionFind):
     """Result of the walk: `slots` [(parameter, axis, role, atoms)], `reads` [(operator number,
     variable, axis, atoms)], `layers` (weights in order), `positions`, and the union-find."""
 
     def __init__(self, traced: Traced):
         self.block = traced.program.global_block()
         self.names = {variable: name for variable, (name, _) in traced.tensors.items()}
-        self.parent: list[int] = []
-        self.locks: dict[int, str] = {}
+        super().__init__()
         self.channels: dict[str, Channels] = {}
         self.slots: list[tuple[str, int, str, np.ndarray]] = []
         self.reads: list[tuple[int, str, int, np.ndarray]] = []
@@ -58,34 +55,6 @@ class Walk:
         for output in traced.outputs:
             if output in self.channels:
                 self.lock(self.channels[output].atoms, "its channels are the network's output")
-
-    # union-find over atoms ---------------------------------------------------------------
-
-    def new(self, count: int) -> np.ndarray:
-        start = len(self.parent)
-        self.parent.extend(range(start, start + count))
-        return np.arange(start, start + count)
-
-    def find(self, atom: int) -> int:
-        while self.parent[atom] != atom:
-            self.parent[atom] = self.parent[self.parent[atom]]
-            atom = self.parent[atom]
-        return int(atom)
-
-    def merge(self, first: Atoms, second: Atoms) -> None:
-        for a, b in zip(first, second, strict=True):
-            root, other = sorted((self.find(a), self.find(b)))
-            if root != other:
-                self.parent[other] = root
-                if other in self.locks:
-                    self.locks.setdefault(root, self.locks.pop(other))
-
-    def lock(self, atoms: Atoms, reason: str) -> None:
-        for atom in atoms:
-            self.locks.setdefault(self.find(atom), reason)
-
-    def lock_of(self, atom: int) -> str | None:
-        return self.locks.get(self.find(atom))
 
     def reason(self, weight: str) -> str | None:
         """Why no filter of `weight` is in a group; None if one is."""

@@ -1,7 +1,7 @@
 """What differs by task, and nothing else: loss, metric, the deployed head, the drawing.
 
 `task: foo` in a config is `tasks/foo.py` with a class `Task(labels, **options)`. Loops, pruning
-and export call only the methods of `base.Task`.
+and export call only the methods of `_base.Task`.
 """
 
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import Config
 from ..lookup import find_module
-from .base import Task
+from ._base import Task
 
 
 def make(config: Config, labels: list[str]) -> Task:

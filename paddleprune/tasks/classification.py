@@ -10,7 +10,7 @@ from paddle import nn
 
 from ..errors import UserError
 from ..metrics.accuracy import Accuracy
-from .base import Task as Base
+from ._base import Task as Base
 
 
 class Task(Base):

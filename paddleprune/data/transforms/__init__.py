@@ -1,4 +1,4 @@
-"""Transforms by name, as a config writes them: `- RandomCrop: {size: 224}` or `- Flip`.
+"""Transforms by name, as a config writes them: `- RandomCrop: {size: 224}` or `- Normalize`.
 
 A transform is a callable `(sample, rng) -> sample`. It changes "image" and whatever else in the
 sample it knows to move along; `rng` is a numpy Generator seeded by (seed, epoch, index), so an

@@ -1,6 +1,6 @@
 """Transforms of the image alone (classification). Names are PaddleX's where it has them.
 
-All take uint8 RGB [H, W, 3] in sample["image"], but ToTensor, which ends the list.
+All take and give uint8 RGB [H, W, 3] in sample["image"], but Normalize, which gives float32 and ends the list.
 """
 
 import math
@@ -28,7 +28,8 @@ class Resize:
     """Resize to `size` x `size`, or [height, width]; the shape is not kept."""
 
     def __init__(self, size: int | list[int]):
-        self.height, self.width = [size, size] if isinstance(size, int) else size
+        height, width = [size, size] if isinstance(size, int) else size
+        self.height, self.width = _positive("size", height), _positive("size", width)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         return {**sample, "image": _resize(sample["image"], (self.width, self.height))}
@@ -66,7 +67,9 @@ class RandomCrop:
         scale: tuple[float, float] = (0.08, 1.0),
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ):
-        self.size, self.scale, self.ratio = _positive("size", size), scale, ratio
+        self.size, self.scale, self.ratio = _positive("size", size), tuple(scale), tuple(ratio)
+        if not 0 < self.scale[0] <= self.scale[1] <= 1 or not 0 < self.ratio[0] <= self.ratio[1]:
+            raise UserError(f"RandomCrop: scale {scale} must rise within (0, 1], ratio {ratio} must rise")
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         height, width = sample["image"].shape[:2]
@@ -90,7 +93,7 @@ class RandomHorizontalFlip:
     """Mirror left and right with probability `prob`."""
 
     def __init__(self, prob: float = 0.5):
-        self.prob = prob
+        self.prob = float(prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         if rng.random() >= self.prob:
@@ -102,7 +105,7 @@ class RandomVerticalFlip:
     """Mirror top and bottom with probability `prob`."""
 
     def __init__(self, prob: float = 0.5):
-        self.prob = prob
+        self.prob = float(prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         if rng.random() >= self.prob:

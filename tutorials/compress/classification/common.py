@@ -1,6 +1,7 @@
 """What the three scripts share: options, and the two splits of the data."""
 
 import argparse
+import importlib.util
 
 import paddleprune as pp
 
@@ -19,7 +20,8 @@ def options(epochs: int = 0) -> argparse.Namespace:
         "--sensitivities_file", default=f"{SAVE}/sensitivities.json", help="a file, or DEFAULT"
     )
     parser.add_argument("--eval_metric_loss", type=float, default=0.1)
-    parser.add_argument("--export", default="lite", help="lite or inference")
+    form = "lite" if importlib.util.find_spec("paddlelite") else "inference"
+    parser.add_argument("--export", default=form, help="lite or inference")
     return parser.parse_args()
 
 
