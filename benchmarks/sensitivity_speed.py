@@ -33,24 +33,27 @@ def main() -> None:
     parser.add_argument("--eval_metric_loss", type=float, default=0.05, help="of replay_budget")
     parser.add_argument("--json", required=True)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--groups", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         return work(options)
+    groups = names_of_groups(options.model_dir, options.every)
     turns: dict[str, list[dict]] = {name: [] for name in options.engines}
     for _ in range(options.turns):
         for name in options.engines:
-            turns[name].append(ask(name))
+            turns[name].append(ask(name, groups))
             print(name, {k: v for k, v in turns[name][-1].items() if k != "table"}, flush=True)
     write(options, turns)
     return None
 
 
-def ask(engine: str) -> dict:
+def ask(engine: str, groups: list[str]) -> dict:
     """One turn of an engine in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         legacy = {"FLAGS_enable_pir_api": "0"} if engine == "paddleslim" else {}
         command = [sys.executable, __file__, *sys.argv[1:], "--worker", f"{engine}:{answer}"]
+        command += ["--groups", *groups]
         done = subprocess.run(command, env={**os.environ, **legacy}, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])
@@ -78,17 +81,13 @@ def work(options: argparse.Namespace) -> None:
     Path(answer).write_text(json.dumps(result))
 
 
-def weights_of_groups(saved, every: int) -> list[str]:
-    """Every n-th convolution that makes a group. PaddleSlim leaves out the last one (a leaf), so it
-    is not taken."""
-    seen = [n for n, p in saved.network.named_parameters() if p.ndim == 4 and p.shape[1] > 1]
-    first = [n for n in seen if not is_later_writer(n)]
-    return first[:-1][::every]
+def names_of_groups(model_dir: str, every: int) -> list[str]:
+    """Every n-th group. PaddleSlim leaves out the last convolution (a leaf), so it is not taken."""
+    from paddleprune.engine.checkpoint import load_model
+    from paddleprune.pruning.groups import find_groups
 
-
-def is_later_writer(name: str) -> bool:
-    """MobileNetV2's residual blocks write into the stream of an earlier block's projection."""
-    return name in {f"features.{i}.conv.2.weight" for i in (3, 5, 6, 8, 9, 10, 12, 13, 15, 16)}
+    saved = load_model(model_dir)
+    return list(find_groups(saved.network, saved.image_shape))[:-1][::every]
 
 
 def slim(engine, saved, score, options) -> dict:
@@ -99,7 +98,7 @@ def slim(engine, saved, score, options) -> dict:
 
     ours_of = {p.name: n for n, p in saved.network.named_parameters()}
     theirs = {n: p for p, n in ours_of.items()}
-    wanted = [theirs[n] for n in weights_of_groups(saved, options.every)]
+    wanted = [theirs[n] for n in options.groups]
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         pruner = L1NormFilterPruner(saved.network, [1, *saved.image_shape])
@@ -128,7 +127,7 @@ def ours(engine, saved, score, options) -> dict:
         file = Path(folder) / "s.json"
         start = time.perf_counter()
         groups = find_groups(saved.network, saved.image_shape)
-        chosen = {n: groups[n] for n in weights_of_groups(saved, options.every)}
+        chosen = {n: groups[n] for n in options.groups}
         groups = dataclasses.replace(groups, groups=chosen)
         scores = criteria.scores("l1_norm", groups, saved.network)
         runner = (

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from paddle import nn
-from tqdm import tqdm
 
 from .data.dataset import Batches
 from .engine.evaluate import Forward, evaluate, forward_of
 from .errors import UserError
 from .lookup import suggest
+from .progress import bar
 from .pruning.groups import Groups
 from .pruning.plan import make_plan
 from .pruning.replay import ReplayEngine
@@ -36,7 +36,7 @@ class Decoded:
             return self.batches.epoch()
         if not self.kept:
             stream = self.batches.epoch()
-            self.kept = list(tqdm(stream, "read images", len(self.batches), leave=False))
+            self.kept = list(bar(stream, "read images", len(self.batches)))
         return iter(self.kept)
 
 
@@ -93,7 +93,7 @@ def verify(
     p = table.provenance
     tolerance = max(1e-4, 1.001 / (p.images * abs(table.baseline)))
     worst = 0.0
-    for i in tqdm(sorted(chosen), "verify", unit="point"):
+    for i in bar(sorted(chosen), "verify", len(chosen), "point"):
         name, ratio = points[i]
         plan = make_plan(groups, {name: ratio}, {name: scores[name]})
         (metric,) = plain.points(name, [plan])

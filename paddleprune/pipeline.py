@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import paddle
-from tqdm import tqdm
 
 from . import analysis, benchmark, cost, models, report, scheme, tasks
 from .config import Config, dump_config
@@ -32,6 +31,7 @@ from .export import formats, lite
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import make_folder, write_json, write_text
+from .progress import bar
 from .pruning import criteria
 from .pruning.apply import apply
 from .pruning.groups import find_groups
@@ -175,10 +175,10 @@ def analyse_model(
         points = analyse(*common, ratios, note)
     else:
         points = search(*common, eval_metric_loss, ratios, note)
-    with tqdm(total=len(groups) * len(ratios), desc="analyse", unit="point") as bar:
+    with bar(None, "analyse", len(groups) * len(ratios), "point", keep=True) as shown:
         for group, new in points:
-            bar.set_postfix_str(group, refresh=False)
-            bar.update(len(new))
+            shown.set_postfix_str(group, refresh=False)
+            shown.update(len(new))
     table = Sensitivities.read(save_file)
     for name, curve in table.curves.items():
         for ratio, larger in falls(curve) if eval_metric_loss is not None else []:
@@ -212,7 +212,7 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
     task, run = _predictor(model_dir)
     stems = [path.stem for path in files]
     results = {}
-    for path in tqdm(files, "infer", unit="image", disable=len(files) < 2):
+    for path in bar(files, "infer", len(files), "image"):
         picture = read_image(path, "--image")
         results[path.name] = run(picture)
         name = path.stem if stems.count(path.stem) == 1 else path.name
@@ -261,7 +261,7 @@ def export_model(
     made = formats.make(form, deployed, saved.image_shape, targets)
     stream = Batches(eval_set, data.batch_size, train=False)
     count = min(len(stream), max(1, images // data.batch_size))
-    some = tqdm(itertools.islice(stream.epoch(), count), "check", count, leave=False)
+    some = bar(itertools.islice(stream.epoch(), count), "check", count)
     parity = check(made.runtime, forward_of(deployed), made.forward, some, task.metric)
     return write_export(folder, form, made.files, saved, made.exported, parity)
 
@@ -324,8 +324,8 @@ def _score(
     network: paddle.nn.Layer, task: Task, dataset: Dataset, batch_size: int, title: str = "evaluate"
 ) -> dict[str, float]:
     batches = Batches(dataset, batch_size, train=False)
-    bar = tqdm(batches.epoch(), title, len(batches), leave=False, unit="batch")
-    return evaluate(forward_of(network), bar, task.metric)[0]
+    stream = bar(batches.epoch(), title, len(batches))
+    return evaluate(forward_of(network), stream, task.metric)[0]
 
 
 def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:

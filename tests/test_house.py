@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # A module may import from its own row and the rows above it.
 ROWS = [
-    ["errors", "files", "lookup", "modes", "pickles", "config", "cost", "predictor"],
+    ["errors", "files", "lookup", "modes", "pickles", "progress", "config", "cost", "predictor"],
     ["models", "data", "metrics", "pruning"],
     ["tasks"],
     ["engine"],

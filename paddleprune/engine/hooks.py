@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ..files import atomic_folder, write_text
+from ..progress import bar
 from .checkpoint import SavedModel, save_model, save_state
 from .fit import Hook, Run
 
@@ -21,7 +20,7 @@ class ProgressBar(Hook):
     """A bar over all steps with the loss, the rate and the time left."""
 
     def before(self, run: Run) -> None:
-        self.bar = tqdm(total=run.total_steps, initial=run.state.step, desc="train", unit="step")
+        self.bar = bar(None, "train", run.total_steps, "step", keep=True, start=run.state.step)
 
     def after_step(self, run: Run, losses: dict[str, float]) -> None:
         epoch = f"{run.state.epoch + 1}/{run.train.epochs}"

@@ -56,15 +56,14 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
 def _load(saved: SavedModel, path: Path) -> None:
     weights = checkpoint.read_weights(path)
     problems = checkpoint.put_weights(saved.network, weights)
-    loaded = len(saved.network.state_dict()) - sum(
-        "in the file, " in p or "not in the file" in p for p in problems
-    )
+    own = saved.network.state_dict()
+    loaded = len(own) - len({problem.split(":")[0] for problem in problems} & set(own))
     if not loaded:
         raise UserError(
             f"--pretrain_weights: nothing in '{path}' fits {saved.facts['model']['name']} "
             f"({problems[0]}); it is of another model"
         )
-    log.info("pretrained: %d of %d tensors from %s", loaded, len(saved.network.state_dict()), path.name)
+    log.info("pretrained: %d of %d tensors from %s", loaded, len(own), path.name)
     for problem in problems:
         log.warning("not loaded: %s", problem)
 
