@@ -95,6 +95,23 @@ MISTAKES = {
     "pruning twice": (["@train", "--pretrain_weights", "{pruned}", "--sensitivities_file", "DEFAULT"], "pruned already"),
     "nothing to resume": (["train", "--resume_checkpoint", "{dir}"], "has no checkpoint"),
     "resume with another config": (["train", "--resume_checkpoint", "{dir}/dense", "--config", CONFIG], "differs from"),
+    "resume elsewhere": (["train", "--resume_checkpoint", "{dir}/dense", "--save_dir", "{dir}/x"], "is not the run to resume"),
+    "resume with another optimizer": (
+        ["train", "--resume_checkpoint", "{dir}/dense", "--set", "train.optimizer=adam"], "cannot change in a run"),
+    "resume with other weights": (
+        ["train", "--resume_checkpoint", "{dir}/dense", "--pretrain_weights", "{model}"], "has it already"),
+    "sensitivities for uniform": (["@train", "prune.strategy=uniform", "--sensitivities_file", "DEFAULT"], "takes none"),
+    "pictures over themselves": (
+        ["infer", "--model_dir", "{model}", "--image", "{data}/images", "--save_dir", "{data}/images"], "choose another folder"),
+    "a budget out of range of a search": (
+        ["sensitivity", "--model_dir", "{model}", "--save_file", "{dir}/s.json", "--eval_metric_loss", "7"], "in [0, 1)"),
+    "batches of nothing": (
+        ["sensitivity", "--model_dir", "{model}", "--save_file", "{dir}/s.json", "--batch_size", "0"], "1 or more"),
+    "results without rows": (["report", "--results", "{model}/../metrics.json", "--save_dir", "{dir}/r"], "no compression rows"),
+    "a folder in the place of a file": (["eval", "--model_dir", "{model}", "--save_file", "{dir}"], "cannot write"),
+    "a width of nothing": (["@train", "model.args.scale=0"], "must be above 0"),
+    "a width that is no number": (["@train", "model.args.scale=wide"], "do not fit"),
+    "an odd transform": (["@train", "data.eval_transforms=[{{Resize: {{size: big}}}}]"], "do not fit"),
     "no model directory": (["eval", "--model_dir", "{data}"], "no model directory"),
     "damaged model directory": (["eval", "--model_dir", "{dir}/damaged"], "does not fit"),
     "other classes": (["eval", "--model_dir", "{model}", "--dataset", "{dir}/renamed"], "has other names"),

@@ -1,5 +1,6 @@
 """Exported files say what the network says, or are not written."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -152,7 +153,6 @@ def test_the_manifest_tells_a_client_all(sample_data, tmp_path, form, files):
 
     from paddleprune import pipeline
     from paddleprune.config import load_config
-    from paddleprune.files import sha256_of
 
     pipeline.train(load_config(CONFIG, [f"data.root={sample_data}", *SMALL]), tmp_path / "run")
     made = pipeline.export_model(tmp_path / "run/best_model", tmp_path / "out", form, images=32)
@@ -160,7 +160,7 @@ def test_the_manifest_tells_a_client_all(sample_data, tmp_path, form, files):
     assert manifest == json.loads(json.dumps(made))
     assert set(manifest["files"]) == files
     for name, facts in manifest["files"].items():
-        assert facts["sha256"] == sha256_of(tmp_path / "out" / name)
+        assert facts["sha256"] == hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest()
     assert manifest["input"] == {"name": "image", "shape": [1, 3, 32, 32], "layout": "NCHW", "colour": "RGB"}
     assert manifest["transforms"] == [{"Resize": {"size": 32}}, "Normalize"]
     assert manifest["parity"]["images"] == 32
@@ -169,3 +169,16 @@ def test_the_manifest_tells_a_client_all(sample_data, tmp_path, form, files):
         pipeline.export_model(
             tmp_path / "run/best_model", tmp_path / "out", "lite" if form == "inference" else "inference"
         )
+
+
+@lite_only
+def test_an_older_export_goes_with_its_manifest(sample_data, tmp_path):
+    from test_cli import CONFIG, SMALL
+
+    from paddleprune import pipeline
+    from paddleprune.config import load_config
+
+    pipeline.train(load_config(CONFIG, [f"data.root={sample_data}", *SMALL]), tmp_path / "run")
+    for targets, files in ((["x86", "arm"], {"model_x86.nb", "model_arm.nb"}), (["x86"], {"model_x86.nb"})):
+        pipeline.export_model(tmp_path / "run/best_model", tmp_path / "out", "lite", targets, images=16)
+        assert {p.name for p in (tmp_path / "out").iterdir()} == files | {"manifest.json"}
