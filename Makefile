@@ -33,7 +33,8 @@ demo: $(READY)
 	$(PYTHON) tools/export.py --model_dir $(DEMO)/pruned/best_model --format $(FORMAT) --save_dir $(DEMO)/export
 	@echo "== 6/6 before and after"
 	$(PYTHON) tools/report.py --sensitivities_file $(DEMO)/sensitivities.json --model_dir $(DEMO)/dense/best_model \
-	    --eval_metric_loss 0.10 --before $(DEMO)/dense/best_model --after $(DEMO)/pruned/best_model --save_dir $(DEMO)/report
+	    --eval_metric_loss 0.10 --before $(DEMO)/dense/best_model --after $(DEMO)/pruned/best_model \
+	    --names dense pruned --save_dir $(DEMO)/report
 
 test: $(READY)
 	$(PYTHON) -m pytest

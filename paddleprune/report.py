@@ -1,5 +1,6 @@
 """Pictures and tables from the JSON files: sensitivity curves, the budget curve, before and after."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,9 +116,10 @@ def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         lines, columns, figsize=(12, 0.6 + lines * (0.9 + 0.45 * len(rows))), squeeze=False
     )
     for axes, (title, values) in zip(grid.flat, panels, strict=False):
-        colours = [GREY if row["variant"] == "original" else BLUE for row in rows]
+        colours = [GREY if i == 0 else BLUE for i in range(len(rows))]
         bars = axes.barh(range(len(rows)), values, color=colours, height=0.6)
-        axes.set_yticks(range(len(rows)), [row["variant"] for row in rows])
+        names = [textwrap.fill(row["variant"], 22) for row in rows]
+        axes.set_yticks(range(len(rows)), names if axes in grid[:, 0] else [])
         axes.bar_label(bars, fmt="%.4g", padding=3, fontsize=9)
         axes.set_title(title, fontsize=10, loc="left")
         axes.set_xlim(0, 1.25 * max(values))
