@@ -312,40 +312,41 @@ def _benchmark(verbs: Any) -> None:
     verb.add_argument("--json", help="file to write the rows to")
 
 
+def _run_report(options: Options) -> None:
+    from . import benchmark, pipeline, report
+    from .files import write_json
+
+    made: list[Path] = []
+    results = options.results
+    if options.sensitivities_file:
+        if not options.model_dir:
+            raise UserError("--model_dir: missing; give the model that the sensitivities are of")
+        made += pipeline.draw_sensitivities(
+            options.sensitivities_file, options.model_dir, options.save_dir, options.eval_metric_loss
+        )
+    if options.before:
+        rows = pipeline.compare(
+            [options.before, *options.after], options.names, options.dataset, options.list,
+            options.threads, options.repeats,
+        )  # fmt: skip
+        results = options.json or Path(options.save_dir) / "compression.json"
+        write_json(results, {"command": options.command, **benchmark.machine(), "rows": rows})
+        made.append(Path(results))
+    if results:
+        rows = report.read_rows(results)
+        made.append(Path(options.save_dir) / "before_after.png")
+        report.before_after(rows, made[-1])
+        print(report.compression_table(rows))
+    if not made:
+        raise UserError(
+            "nothing to draw; give --sensitivities_file with --model_dir, --before with --after, or --results"
+        )
+    for path in made:
+        print(path)
+
+
 def _report(verbs: Any) -> None:
-    def run(options: Options) -> None:
-        from . import benchmark, pipeline, report
-        from .files import write_json
-
-        made: list[Path] = []
-        results = options.results
-        if options.sensitivities_file:
-            if not options.model_dir:
-                raise UserError("--model_dir: missing; give the model that the sensitivities are of")
-            made += pipeline.draw_sensitivities(
-                options.sensitivities_file, options.model_dir, options.save_dir, options.eval_metric_loss
-            )
-        if options.before:
-            rows = pipeline.compare(
-                [options.before, *options.after], options.names, options.dataset, options.list,
-                options.threads, options.repeats,
-            )  # fmt: skip
-            results = options.json or Path(options.save_dir) / "compression.json"
-            write_json(results, {"command": options.command, **benchmark.machine(), "rows": rows})
-            made.append(Path(results))
-        if results:
-            rows = report.read_rows(results)
-            made.append(Path(options.save_dir) / "before_after.png")
-            report.before_after(rows, made[-1])
-            print(report.compression_table(rows))
-        if not made:
-            raise UserError(
-                "nothing to draw; give --sensitivities_file with --model_dir, --before with --after, or --results"
-            )
-        for path in made:
-            print(path)
-
-    verb = _verb(verbs, run, "report", "Pictures and tables: sensitivities, budgets, before and after.",
+    verb = _verb(verbs, _run_report, "report", "Pictures and tables: sensitivities, budgets, before and after.",
                  "--before output/dense/best_model --after output/pruned/best_model --save_dir output/report")  # fmt: skip
     verb.add_argument("--save_dir", required=True, help="folder for the pictures")
     verb.add_argument(
