@@ -63,6 +63,11 @@ def train(
     if resume:
         saved = checkpoint.load_model(folder / "latest")
     else:
+        if pretrain_weights and folder.resolve() in Path(pretrain_weights).resolve().parents:
+            raise UserError(
+                f"--save_dir: '{folder}' holds the model of --pretrain_weights, which would be replaced; "
+                "choose another folder"
+            )
         saved = new_model(config, task, pretrain_weights)
         if eval_metric_loss is not None and sensitivities_file is None:
             raise UserError("--eval_metric_loss: needs --sensitivities_file FILE or DEFAULT; add it")
@@ -74,8 +79,7 @@ def train(
         run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer)
         schedule.step(run.state.step)
     else:
-        for name in ("latest", "best_model"):  # of an earlier run into the same folder
-            shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(folder / "latest", ignore_errors=True)  # of an earlier run into the same folder
     write_text(make_folder(folder) / "config.yml", dump_config(config))
 
     def score() -> dict[str, float]:

@@ -77,6 +77,9 @@ MISTAKES = {
     "weights that are no weights": (["@train", "--pretrain_weights", CONFIG], "cannot be read"),
     "weights that would run code": (["@train", "--pretrain_weights", "{dir}/evil.pdparams"], "refused"),
     "ImageNet weights of an odd width": (["@train", "--pretrain_weights", "IMAGENET"], "no weights for mobilenet_v2"),
+    "a run over the model it starts from": (
+        ["train", "--config", CONFIG, "--pretrain_weights", "{pruned}", "--save_dir", "{dir}/pruned",
+         "--set", "data.root={data}"], "would be replaced"),
     "no such sensitivities": (["@train", "--sensitivities_file", "none.json"], "does not exist"),
     "broken sensitivities": (["@train", "--sensitivities_file", "{dir}/broken.json"], "not valid JSON"),
     "other JSON": (["@train", "--sensitivities_file", "{model}/../metrics.json"], "not of format 1"),
