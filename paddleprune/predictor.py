@@ -25,10 +25,16 @@ def make_predictor(model: bytes, weights: bytes, threads: int, onednn: bool = Tr
 
 
 def run(predictor: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Outputs of a predictor, in its order."""
-    for name in predictor.get_input_names():
+    """Outputs of a predictor, in its order. `feed` holds all its inputs."""
+    return run_again(predictor, {name: feed[name] for name in predictor.get_input_names()})
+
+
+def run_again(predictor: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Like `run`; inputs that `feed` does not hold are those of the last run, unless the predictor
+    has used their memory for something else since."""
+    for name, given in feed.items():
         handle = predictor.get_input_handle(name)
-        array = np.ascontiguousarray(feed[name])
+        array = np.ascontiguousarray(given)
         handle.reshape(array.shape)
         handle.copy_from_cpu(array)
     predictor.run()

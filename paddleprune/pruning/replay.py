@@ -1,35 +1,42 @@
-"""The same table, several times faster: run only the part of the network that a group changes.
+"""The same table, many times faster: run only the part of the network that a group changes.
 
-For a group, the traced program is cut before the first operator that reads its channels. The
-PREFIX up to the cut runs once a batch; the SUFFIX after it once a ratio, with the removed channels
-multiplied by 0 where an operator reads them. Both run in Paddle Inference (oneDNN on a CPU), which
-alone is ten times faster than the dynamic graph here.
+The groups are taken in the order of the network. For each, the program is cut before the first
+operator that reads its channels (cut.py). What crosses the cut is computed once a batch, from what
+crossed an earlier cut; the SUFFIX behind it runs once a ratio. Both run in Paddle Inference (oneDNN
+on a CPU), which alone is ten times faster than the dynamic graph.
 
-    prefix                     suffix, once per ratio
-    image -> ... -> live  |->  live * mask -> reader -> ... -> outputs
+    image --> [cut of group 1] --> [cut of group 2] --> ...       once a batch: one pass in all
+                    |                     |
+              suffix x ratios       suffix x ratios               the time goes here
+
+Memory: at most `CACHE_BYTES` of live variables. A cut whose variables take more for the whole data
+set is computed again in each pass, from the last cut that was kept.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..predictor import make_predictor, run
-from .groups import Group, Groups, Read
+from ..predictor import make_predictor, run, run_again
+from .cut import Cut, cut, mask
+from .groups import Groups
 from .plan import Plan
-from .trace import Traced, legacy, serialize
+from .trace import serialize
 
-CACHE_BYTES = 2**30  # live variables kept in memory
+CACHE_BYTES = 3 * 2**28
 
-# Images -> outputs per variant; the same shape as the evaluation loop's forward.
+State = dict[str, np.ndarray]
+# Images -> outputs per variant. To be called on every batch of the data set, in order.
 Forward = Callable[[np.ndarray], list[list[np.ndarray]]]
 
 
 class ReplayEngine:
     """An `Engine` whose `score(forward, variants)` evaluates several variants in one pass.
 
-    `score` runs every batch of the data set through `forward` and gives the main metric of each
-    variant.
+    `score` runs the batches of the data set, always all and in the same order, through `forward`
+    and gives the main metric of each variant. `images`: their number, to plan the memory.
     """
 
     def __init__(
@@ -38,9 +45,12 @@ class ReplayEngine:
         score: Callable[[Forward, int], list[float]],
         threads: int = 2,
         onednn: bool = True,
+        images: int = 0,
     ):
-        self.groups, self.score, self.threads, self.onednn = groups, score, threads, onednn
-        self._open: tuple[str, Split] | None = None
+        self.groups, self.score, self.threads, self.onednn, self.images = groups, score, threads, onednn, images
+        self._opened = ""
+        self._split: Split | None = None
+        self._kept = Kept(0, (groups.traced.input,), None)
 
     def baseline(self) -> float:
         return self.score(self.whole(), 1)[0]
@@ -54,138 +64,116 @@ class ReplayEngine:
     def points(self, group: str, plans: Sequence[Plan]) -> Iterator[float]:
         if not plans:
             return
-        if not _readers(self.groups, self.groups[group]):  # nothing that matters reads it
+        split = self._open(group)
+        if split is None:  # nothing that matters reads it
             yield from [self.baseline()] * len(plans)
             return
-        yield from self.score(self.forward(group, plans), len(plans))
+        feeds = [split.feed(plan.removed(group)) for plan in plans]
+        values = self.score(split.forward(feeds), len(plans))
+        split.kept.complete = split.kept.states is not None
+        yield from values
 
-    def forward(self, name: str, plans: Sequence[Plan]) -> Forward:
-        """The variants of one group under `plans` as one forward function."""
-        split = self._split(name)
-        feeds = [
-            {key: mask(read, self._width(read), plan.removed(name)) for key, read in split.masks.items()}
-            for plan in plans
-        ]
-        return lambda images: split.run(images, feeds)
+    def _open(self, name: str) -> "Split | None":
+        """The halves of the network for a group; kept until another group is asked for."""
+        if self._opened != name:
+            place = cut(self.groups, self.groups[name])
+            self._opened, self._split = name, place and self._split_at(place)
+        return self._split
 
-    def _split(self, name: str) -> "Split":
-        """The two halves for a group; kept until another group is asked for."""
-        if self._open is None or self._open[0] != name:
-            traced = self.groups.traced
-            program, masks, live, early = cut(self.groups, self.groups[name])
-            computed = [v for v in dict.fromkeys([*live, *early]) if v != traced.input]
-            prefix = self._predictor(traced.program, [traced.input], computed) if computed else None
-            late = [v for v in traced.outputs if v not in early]
-            suffix = self._predictor(program, [*live, *masks], late)
-            self._open = (name, Split(traced, live, computed, masks, late, prefix, suffix))
-        return self._open[1]
+    def _split_at(self, place: Cut) -> "Split":
+        traced = self.groups.traced
+        if self._split is not None and self._split.kept.complete:
+            self._kept = self._split.kept
+        if self._kept.first > place.first:  # not in the order of the network: begin anew
+            self._kept = Kept(0, (traced.input,), None)
+        source = self._kept
+        wanted = tuple(dict.fromkeys([*place.live, *place.early]))
+        made = [name for name in wanted if name not in source.names]
+        needed = self._inputs(made, source)
+        link = self._predictor(traced.program, needed, made) if made else None
+        suffix = self._predictor(place.program, [*place.live, *place.masks], list(place.late))
+        kept = Kept(place.first, wanted, [] if self._fits(wanted) else None)
+        shapes = {name: self._shape(read.variable) for name, read in place.masks.items()}
+        return Split(traced.outputs, place, source, kept, link, needed, made, suffix, shapes)
 
-    def _width(self, read: Read) -> tuple[int, ...]:
-        """Shape of the mask: 1 but on the channel axis."""
-        shape = self.groups.traced.program.global_block().var(read.variable).shape
-        return tuple(n if axis == read.axis else 1 for axis, n in enumerate(shape))
+    def _inputs(self, made: list[str], source: "Kept") -> list[str]:
+        """Those of the source's variables that `made` is computed from."""
+        block, needed, found = self.groups.traced.program.global_block(), set(made), set()
+        for op in reversed(block.ops):
+            wanted = needed & set(op.output_arg_names) - set(source.names)
+            if wanted:
+                needed.update(op.input_arg_names)
+                found.update(set(op.input_arg_names) & set(source.names))
+        return sorted(found)
+
+    def _fits(self, names: Sequence[str]) -> bool:
+        numbers = sum(int(np.prod(self._shape(name)[1:])) for name in names)
+        return 0 < self.images and 4 * numbers * self.images <= CACHE_BYTES
+
+    def _shape(self, variable: str) -> tuple[int, ...]:
+        return tuple(self.groups.traced.program.global_block().var(variable).shape)
 
     def _predictor(self, program: Any, feeds: list[str], fetches: list[str]) -> Any:
         model, weights = serialize(self.groups.traced, program, feeds, fetches)
         return make_predictor(model, weights, self.threads, self.onednn)
 
 
-class Split:
-    """A network in two halves for one group: prefix -> live variables -> suffix, with masks.
+class Kept:
+    """What crosses a cut: variables `names`, before operator `first`. `states` holds them batch by
+    batch, or is None where they are not kept: the images, and what takes too much memory."""
 
-    The live variables of a batch are kept, as long as they fit into `CACHE_BYTES` per group, so
-    that a second look at the same images runs the suffix alone.
-    """
+    def __init__(self, first: int, names: tuple[str, ...], states: list[State] | None):
+        self.first, self.names, self.states = first, names, states
+        self.complete = False
+
+
+class Split:
+    """The network in two halves for one group, and what crosses the cut between them."""
 
     def __init__(
-        self, traced: Traced, live: list[str], computed: list[str], masks: dict[str, Read],
-        late: list[str], prefix: Any, suffix: Any,
+        self, outputs: Sequence[str], place: Cut, source: Kept, kept: Kept, link: Any,
+        needed: list[str], made: list[str], suffix: Any, shapes: dict[str, tuple[int, ...]],
     ):  # fmt: skip
-        self.traced, self.live, self.computed, self.masks, self.late = traced, live, computed, masks, late
-        self.prefix, self.suffix = prefix, suffix
-        self.kept: dict[int, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
-        self.room = CACHE_BYTES
+        self.outputs, self.place, self.source, self.kept = outputs, place, source, kept
+        self.link, self.needed, self.made, self.suffix, self.shapes = link, needed, made, suffix, shapes
+        self.holds: bool | None = None  # do the suffix's inputs survive a run?
 
-    def run(self, images: np.ndarray, feeds: Sequence[dict[str, np.ndarray]]) -> list[list[np.ndarray]]:
-        """Outputs of the network per feed of masks."""
-        state = self.state(images)
-        live = {name: state[name] for name in self.live}
-        results = []
-        for feed in feeds:
-            found = state | dict(zip(self.late, run(self.suffix, live | feed), strict=True))
-            results.append([found[name] for name in self.traced.outputs])
-        return results
+    def feed(self, removed: np.ndarray) -> State:
+        """The masks of one variant."""
+        return {name: mask(self.shapes[name], read, removed) for name, read in self.place.masks.items()}
 
-    def state(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """The images and what the prefix makes of them."""
-        known = self.kept.get(id(images))
-        if known is not None and known[0] is images:
-            return known[1]
-        state = {self.traced.input: images}
-        if self.prefix is not None:
-            state |= dict(zip(self.computed, run(self.prefix, state), strict=True))
-        size = sum(array.nbytes for array in state.values())
-        if size <= self.room:
-            self.room -= size
-            self.kept[id(images)] = (images, state)
+    def forward(self, feeds: Sequence[State]) -> Forward:
+        """One pass over the data set with a variant per feed."""
+        if self.kept.states and not self.kept.complete:
+            self.kept.states.clear()  # of a pass that was broken off
+        numbers = itertools.count()
+        return lambda images: self._variants(self._state(next(numbers), images), feeds)
+
+    def _state(self, batch: int, images: np.ndarray) -> State:
+        """What crosses the cut for this batch: kept, or computed from what crossed an earlier one."""
+        if self.kept.complete:
+            return self.kept.states[batch]  # type: ignore[index]
+        (image,) = self.source.names if self.source.states is None else ("",)
+        before = {image: images} if self.source.states is None else self.source.states[batch]
+        state = {name: before[name] for name in self.kept.names if name in before}
+        if self.link is not None:
+            found = run(self.link, {name: before[name] for name in self.needed})
+            state |= dict(zip(self.made, found, strict=True))
+        if self.kept.states is not None:
+            self.kept.states.append(state)
         return state
 
-
-def cut(groups: Groups, group: Group) -> tuple[Any, dict[str, Read], list[str], list[str]]:
-    """An edited clone of the traced program, its mask variables, the live variables at the cut, and
-    the outputs that are made before it.
-
-    Live are the activations made before the group's first reader and used at or after it.
-    """
-    traced, readers = groups.traced, _readers(groups, group)
-    with legacy():
-        program = traced.program.clone()
-        block = program.global_block()
-        first = min(read.operator for read in readers)
-        made = {traced.input}
-        for op in block.ops[:first]:
-            made.update(op.output_arg_names)
-        used = {name for op in block.ops[first:] for name in op.input_arg_names}
-        live = sorted(n for n in made & used if not block.var(n).persistable)
-        masks: dict[str, Read] = {}
-        # From the last reader to the first, so that operator numbers stay true.
-        for i, read in enumerate(sorted(readers, key=lambda r: -r.operator)):
-            source = block.var(read.variable)
-            shape = [n if axis == read.axis else 1 for axis, n in enumerate(source.shape)]
-            given = block.create_var(name=f"keep_{i}", shape=shape, dtype=source.dtype)
-            product = block.create_var(name=f"kept_{i}", shape=source.shape, dtype=source.dtype)
-            block.ops[read.operator]._rename_input(read.variable, product.name)
-            block._insert_op(
-                read.operator,
-                type="elementwise_mul",
-                inputs={"X": [source], "Y": [given]},
-                outputs={"Out": [product]},
-                attrs={"axis": -1},
-            )
-            masks[given.name] = read
-        needed = _needed(block, [name for name in traced.outputs if name not in made], stop=first)
-        live = [name for name in live if name in needed]
-    return program, masks, live, [name for name in traced.outputs if name in made]
-
-
-def _readers(groups: Groups, group: Group) -> list[Read]:
-    """The group's reads by operators that the outputs depend on."""
-    block = groups.traced.program.global_block()
-    needed = _needed(block, groups.traced.outputs)
-    return [r for r in group.reads if needed & set(block.ops[r.operator].output_arg_names)]
-
-
-def _needed(block: Any, outputs: Sequence[str], stop: int = 0) -> set[str]:
-    """All variables that `outputs` depend on through operators from number `stop` on."""
-    needed = set(outputs)
-    for op in reversed(block.ops[stop:]):
-        if needed & set(op.output_arg_names):
-            needed.update(op.input_arg_names)
-    return needed
-
-
-def mask(read: Read, shape: tuple[int, ...], removed: np.ndarray) -> np.ndarray:
-    """1 everywhere but 0 at the positions of `removed` units, of `shape` [1, ..., channels, ...]."""
-    values = np.ones(max(shape), np.float32)
-    values[read.index[removed].ravel()] = 0
-    return values.reshape(shape)
+    def _variants(self, state: State, feeds: Sequence[State]) -> list[list[np.ndarray]]:
+        """Outputs of the network per feed. From the second on only the masks are copied."""
+        live = {name: state[name] for name in self.place.live}
+        results = []
+        for number, feed in enumerate(feeds):
+            if number == 0 or not self.holds:
+                found = run(self.suffix, live | feed)
+            else:
+                found = run_again(self.suffix, feed)
+            if self.holds is None:
+                self.holds = all(map(np.array_equal, found, run_again(self.suffix, feed)))
+            values = state | dict(zip(self.place.late, found, strict=True))
+            results.append([values[name] for name in self.outputs])
+        return results

@@ -12,6 +12,7 @@ from typing import Any
 import paddle
 from paddle import nn
 from paddle.pir_utils import OldIrGuard
+from paddle.static import io as static_io
 
 from ..errors import UserError
 from ..modes import evaluating
@@ -80,14 +81,13 @@ def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]
     with legacy(), paddle.static.scope_guard(paddle.static.Scope()):
         block = program.global_block()
         ins, outs = [block.var(n) for n in feeds], [block.var(n) for n in fetches]
-        cut = program._prune_with_input(feeds, fetches)
-        cut = paddle.static.normalize_program(cut, ins, outs)
+        part = paddle.static.normalize_program(program, ins, outs)
         scope = paddle.static.global_scope()
-        for variable in cut.list_vars():
+        for variable in part.list_vars():
             if variable.persistable and variable.name in traced.tensors:
                 array = traced.tensors[variable.name][1].numpy()
                 scope.var(variable.name).get_tensor().set(array, paddle.CPUPlace())
-        model = paddle.static.serialize_program(ins, outs, program=cut, legacy_format=True)
-        executor = paddle.static.Executor(paddle.CPUPlace())
-        weights = paddle.static.serialize_persistables(ins, outs, executor, program=cut)
+        # the public serialize_program and serialize_persistables would each normalize once more
+        model = static_io._serialize_program(part, True)
+        weights = static_io._serialize_persistables(part, paddle.static.Executor(paddle.CPUPlace()))
     return model, weights or b""
