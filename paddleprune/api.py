@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import pipeline
+from .analysis.job import Job
 from .config import Config, parse_config
 from .data import transforms as _transforms
 from .data.dataset import Dataset as _Samples
@@ -193,8 +194,8 @@ def _sensitivities(
 ) -> dict[str, dict[float, float]]:  # fmt: skip
     """Analyse a trained model; {group: {ratio: relative loss}}, also in `save_file` (JSON)."""
     source = model.source(eval_dataset) if eval_dataset else (None, None)
-    table = pipeline.analyse_model(model.trained(), save_file, *source, criterion, batch_size=batch_size)
-    return table.curves
+    job = Job(model.trained(), *source, criterion, batch_size=batch_size)
+    return pipeline.analyse_model(job, save_file).curves
 
 
 def _visualize(model: Model, sensitivities_file: str, save_dir: str = "./") -> list[Path]:

@@ -3,7 +3,6 @@
 train  ->  analyse  ->  train, pruned  ->  export
 """
 
-import datetime
 import itertools
 import logging
 import shutil
@@ -14,9 +13,11 @@ from typing import Any
 import numpy as np
 import paddle
 
-from . import analysis, benchmark, cost, models, report, scheme, tasks
+from . import benchmark, cost, models, report, scheme, tasks
+from .analysis.job import Job
+from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
-from .data.dataset import Batches, Dataset, fingerprint, open_dataset, to_chw
+from .data.dataset import Batches, Dataset, open_dataset, to_chw
 from .data.images import find_images, read_image, write_image
 from .data.transforms import Compose
 from .engine import checkpoint
@@ -32,10 +33,9 @@ from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import make_folder, write_json, write_text
 from .progress import bar
-from .pruning import criteria
 from .pruning.apply import apply
 from .pruning.groups import find_groups
-from .pruning.sensitivity import RATIOS, Provenance, Sensitivities, analyse, falls, search
+from .pruning.sensitivity import Sensitivities
 from .tasks._base import Task
 
 log = logging.getLogger(__name__)
@@ -136,64 +136,13 @@ def describe_groups(config: Config) -> str:
 
 
 def analyse_model(
-    model_dir: str | Path,
-    save_file: str | Path,
-    dataset: str | None = None,
-    list_file: str | None = None,
-    criterion: str = "l1_norm",
-    ratios: Sequence[float] = RATIOS,
-    batch_size: int | None = None,
-    engine: str = "replay",
-    eval_metric_loss: float | None = None,
-    check: int = 0,
-    note: dict[str, Any] | None = None,
+    job: Job, save_file: str | Path, options: RunOptions | None = None, enough: bool = False
 ) -> Sensitivities:
     """Measure how much each group's pruning hurts on validation data; the table in `save_file`.
 
-    `engine`: "replay", or "plain" for one whole evaluation of the dynamic graph per point.
-    `eval_metric_loss`: evaluate only the points that decide the ratios under this budget.
-    `check`: evaluate so many random points again the plain way.
+    With `enough` on a subset of the images that grows until the decisions are certain.
     """
-    saved, task, data, eval_set = open_model(model_dir, dataset, batch_size, list_file)
-    if saved.plan is not None:
-        raise UserError(f"--model_dir: '{model_dir}' is pruned already; analyse the model it was pruned from")
-    for name, value in (("verify", check), ("eval_metric_loss", eval_metric_loss or 0)):
-        if value < 0 or (name == "eval_metric_loss" and value >= 1):
-            raise UserError(f"--{name}: {value} is out of range; a budget is in [0, 1), a count 0 or more")
-    groups = find_groups(saved.network, saved.image_shape)
-    scores = criteria.scores(criterion, groups, saved.network)
-    provenance = Provenance(
-        model=saved.facts["model"]["name"],
-        weights=checkpoint.fingerprint(saved.network),
-        data=fingerprint(eval_set, data),
-        images=len(eval_set),
-        metric=task.metric.main,
-        higher_is_better=task.metric.higher_is_better,
-        criterion=criterion,
-    )
-    note = {"date": datetime.date.today().isoformat(), "dataset": Path(data.root).name, **(note or {})}
-    batches = analysis.Decoded(Batches(eval_set, data.batch_size, train=False), saved.image_shape)
-    runner = analysis.engine(engine, saved.network, groups, batches, task.metric)
-    common = (runner, groups, scores, provenance, Path(save_file))
-    if eval_metric_loss is None:
-        points = analyse(*common, ratios, note)
-    else:
-        points = search(*common, eval_metric_loss, ratios, note)
-    with bar(None, "analyse", len(groups) * len(ratios), "point", keep=True) as shown:
-        for group, new in points:
-            shown.set_postfix_str(group, refresh=False)
-            shown.update(len(new))
-    table = Sensitivities.read(save_file)
-    for name, curve in table.curves.items():
-        for ratio, larger in falls(curve) if eval_metric_loss is not None else []:
-            log.warning(
-                "%s: the loss falls from ratio %g to %g; a full analysis may prune more", name, ratio, larger
-            )
-    if check:
-        plain = analysis.engine("plain", saved.network, groups, batches, task.metric)
-        worst = analysis.verify(table, plain, groups, scores, check)
-        log.info("verified %d points the plain way: max |difference| %.2g", check, worst)
-    return table
+    return (analyse_enough if enough else analyse)(job, Path(save_file), options or RunOptions())
 
 
 def evaluate_model(
@@ -329,7 +278,7 @@ def _score(
 ) -> dict[str, float]:
     batches = Batches(dataset, batch_size, train=False)
     stream = bar(batches.epoch(), title, len(batches))
-    return evaluate(forward_of(network), stream, task.metric)[0]
+    return evaluate(forward_of(network), stream, task.metric)[0].compute()
 
 
 def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:

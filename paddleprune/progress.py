@@ -1,5 +1,6 @@
-"""Progress bars: live on a terminal, a line now and then in a log file."""
+"""Progress bars: live on a terminal, a line now and then in a log file, none in worker processes."""
 
+import multiprocessing
 import sys
 from typing import Any
 
@@ -21,4 +22,5 @@ def bar(
         initial=start,
         mininterval=0.1 if live else 30,
         dynamic_ncols=live,
+        disable=multiprocessing.parent_process() is not None,
     )

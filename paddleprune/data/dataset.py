@@ -38,6 +38,38 @@ class Dataset:
         return to_chw(self.transforms(self.reader.read(i), rng))
 
 
+class Subset:
+    """Some images of a dataset, `chosen` by their numbers."""
+
+    def __init__(self, dataset: Dataset, chosen: Sequence[int]):
+        self.dataset, self.chosen, self.labels = dataset, list(chosen), dataset.labels
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict:
+        return self.dataset[key[0], self.chosen[key[1]]]
+
+
+def stratified_order(dataset: Dataset, seed: int = 0) -> list[int]:
+    """All images in an order whose every beginning has the classes in the proportions of the whole.
+
+    The k-th image of a class with n images is placed at (k + u) / n of the way, u random in [0, 1).
+    Readers say the class of an image with `stratum(i)`; without it the order is random.
+    """
+    rng = np.random.default_rng(seed)
+    kind = getattr(dataset.reader, "stratum", lambda i: 0)
+    members: dict[int, list[int]] = {}
+    for i in rng.permutation(len(dataset)):
+        members.setdefault(kind(int(i)), []).append(int(i))
+    places = {
+        i: (k + rng.random()) / len(images)
+        for _, images in sorted(members.items())
+        for k, i in enumerate(images)
+    }
+    return sorted(places, key=places.__getitem__)
+
+
 def to_chw(sample: dict) -> dict:
     """The image [H, W, 3] -> float32 [3, H, W]."""
     image = sample["image"].transpose(2, 0, 1)
@@ -67,9 +99,11 @@ def open_dataset(data: DataConfig, split: str, seed: int = 0) -> Dataset:
     return dataset
 
 
-def fingerprint(dataset: Dataset, data: DataConfig) -> str:
-    """Changes with the files that the list names and with the evaluation transforms."""
-    facts = repr((dataset.reader.fingerprint, data.eval_transforms, list(data.image_shape)))
+def fingerprint(dataset: "Dataset | Subset", data: DataConfig) -> str:
+    """Changes with the files that the list names, the images chosen of them and the evaluation
+    transforms."""
+    whole, chosen = (dataset.dataset, [dataset.chosen]) if isinstance(dataset, Subset) else (dataset, [])
+    facts = repr((whole.reader.fingerprint, data.eval_transforms, list(data.image_shape), *chosen))
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
@@ -81,7 +115,9 @@ class Batches:
     it is the only one; evaluation keeps it.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, train: bool, seed: int = 0, workers: int = 0):
+    def __init__(
+        self, dataset: Dataset | Subset, batch_size: int, train: bool, seed: int = 0, workers: int = 0
+    ):
         self.dataset, self.batch_size, self.train = dataset, batch_size, train
         self.seed, self.workers = seed, workers
 

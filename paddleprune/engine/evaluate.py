@@ -11,15 +11,13 @@ from paddle import nn
 Forward = Callable[[np.ndarray], Sequence[Sequence[np.ndarray]]]
 
 
-def evaluate(
-    forward: Forward, batches: Iterable[dict], metric: Any, variants: int = 1
-) -> list[dict[str, float]]:
-    """Run every batch through `forward` once; one `metric()` per variant -> their values."""
+def evaluate(forward: Forward, batches: Iterable[dict], metric: Any, variants: int = 1) -> list[Any]:
+    """Run every batch through `forward` once; the meters, one `metric()` per variant."""
     meters = [metric() for _ in range(variants)]
     for batch in batches:
         for meter, outputs in zip(meters, forward(batch["image"]), strict=True):
             meter.update(outputs, batch)
-    return [meter.compute() for meter in meters]
+    return meters
 
 
 def forward_of(network: nn.Layer) -> Forward:

@@ -26,7 +26,7 @@ def check(runtime: str, trained: Forward, exported: Forward, batches: Iterable[d
         images += len(batch)
         return [reference, other]
 
-    values = [v[metric.main] for v in evaluate(both, batches, metric, 2)]
+    values = [meter.compute()[metric.main] for meter in evaluate(both, batches, metric, 2)]
     parity = Parity(runtime, images, worst, TOLERANCE * largest, metric.main, values[0], values[1])
     if worst > parity.tolerance:
         raise UserError(

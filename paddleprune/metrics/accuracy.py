@@ -1,11 +1,13 @@
 """Top-k accuracy of classification."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ._base import Metric
 
-class Accuracy:
+
+class Accuracy(Metric):
     """`acc1` and `acc5` in [0, 1]: the fraction of images whose label is among the k best.
 
     With fewer than 5 classes acc5 is the fraction among all of them, 1.
@@ -13,21 +15,15 @@ class Accuracy:
     """
 
     main = "acc1"
-    higher_is_better = True
 
-    def __init__(self) -> None:
-        self.images, self.hits1, self.hits5 = 0, 0, 0
-
-    def update(self, outputs: Sequence[np.ndarray], batch: dict) -> None:
-        """`outputs[0]`: scores [N, classes]; batch["label"]: [N] class indices."""
+    def measure(self, outputs: Sequence[np.ndarray], batch: dict) -> np.ndarray:
+        """`outputs[0]`: scores [N, classes]; batch["label"]: [N] class indices -> hits [N, 2]."""
         scores, labels = np.asarray(outputs[0]), np.asarray(batch["label"])
         own = np.take_along_axis(scores, labels[:, None], 1)
         # among equal scores the lower index ranks first, as with a stable sort
         ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < labels[:, None]))
         rank = np.where(np.isnan(own[:, 0]), scores.shape[1], ahead.sum(1))
-        self.images += len(labels)
-        self.hits1 += int((rank < 1).sum())
-        self.hits5 += int((rank < 5).sum())
+        return np.stack([rank < 1, rank < 5], 1).astype(np.int64)
 
-    def compute(self) -> dict[str, float]:
-        return {"acc1": self.hits1 / self.images, "acc5": self.hits5 / self.images}
+    def summary(self, total: np.ndarray, images: float) -> Mapping[str, float]:
+        return {"acc1": total[0] / images, "acc5": total[1] / images}

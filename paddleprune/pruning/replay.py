@@ -47,7 +47,13 @@ class ReplayEngine:
         onednn: bool = True,
         images: int = 0,
     ):
-        self.groups, self.score, self.threads, self.onednn, self.images = groups, score, threads, onednn, images
+        self.groups, self.score, self.threads, self.onednn, self.images = (
+            groups,
+            score,
+            threads,
+            onednn,
+            images,
+        )
         self._opened = ""
         self._split: Split | None = None
         self._kept = Kept(0, (groups.traced.input,), None)
@@ -77,7 +83,8 @@ class ReplayEngine:
         """The halves of the network for a group; kept until another group is asked for."""
         if self._opened != name:
             place = cut(self.groups, self.groups[name])
-            self._opened, self._split = name, place and self._split_at(place)
+            self._split = None if place is None else self._split_at(place)
+            self._opened = name
         return self._split
 
     def _split_at(self, place: Cut) -> "Split":
@@ -108,7 +115,7 @@ class ReplayEngine:
 
     def _fits(self, names: Sequence[str]) -> bool:
         numbers = sum(int(np.prod(self._shape(name)[1:])) for name in names)
-        return 0 < self.images and 4 * numbers * self.images <= CACHE_BYTES
+        return self.images > 0 and 4 * numbers * self.images <= CACHE_BYTES
 
     def _shape(self, variable: str) -> tuple[int, ...]:
         return tuple(self.groups.traced.program.global_block().var(variable).shape)

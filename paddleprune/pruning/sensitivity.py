@@ -2,28 +2,32 @@
 
     sensitivity(group, ratio) = (baseline - metric) / |baseline|      sign turned if lower is better
 
-Each point is one evaluation of the validation set with some channels of ONE group removed. Points
-do not depend on each other, so a file that was begun can be completed later: it is rewritten,
-whole, after each point, and an analysis that finds it skips what is there.
+The table and its file. Points do not depend on each other, so a file that was begun can be completed
+later, and files of parts of the groups can be merged. Who finds the points: measure.py.
 """
 
+import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-from paddle import nn
+from typing import Any, NamedTuple
 
 from ..errors import UserError
-from ..files import read_json, write_json
-from .apply import masked
-from .groups import Groups
-from .plan import Plan, make_plan
+from ..files import read_json
 
 FORMAT = 1
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class Point(NamedTuple):
+    """A sensitivity and, where only a part of the images was used, bounds of it on all of them."""
+
+    loss: float
+    interval: tuple[float, float] | None = None
+
+
+Points = dict[float, Point]  # by ratio
 
 
 @dataclass(frozen=True)
@@ -41,26 +45,38 @@ class Provenance:
 
 @dataclass
 class Sensitivities:
-    """The table, and what is known about it. `curves`: {group: {ratio: sensitivity}}."""
+    """The table, and what is known about it. `curves`: {group: {ratio: sensitivity}}.
+    `intervals`: {group: {ratio: (low, high)}}, of a table from a part of the images."""
 
     provenance: Provenance
     baseline: float
     curves: dict[str, dict[float, float]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     note: dict[str, Any] = field(default_factory=dict)  # command, date, ... not compared
+    intervals: dict[str, dict[float, tuple[float, float]]] = field(default_factory=dict)
+    groups: list[str] = field(default_factory=list)  # all of the network, in its order
+
+    def add(self, group: str, points: Mapping[float, Point]) -> None:
+        for ratio, point in points.items():
+            self.curves.setdefault(group, {})[ratio] = point.loss
+            if point.interval is not None:
+                self.intervals.setdefault(group, {})[ratio] = point.interval
+        rank = {name: i for i, name in enumerate(self.groups)}
+        for table in (self.curves, self.intervals):  # the file does not tell who was finished first
+            for name in sorted(table, key=lambda name: rank.get(name, len(rank))):
+                table[name] = table.pop(name)  # type: ignore[assignment]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
+        raw = {
             "format": FORMAT,
             **self.provenance.__dict__,
             "baseline": self.baseline,
             **({"note": self.note} if self.note else {}),
             "not_pruned": self.reasons,
-            "sensitivities": {
-                name: {str(ratio): loss for ratio, loss in sorted(curve.items())}
-                for name, curve in self.curves.items()
-            },
+            **({"groups": self.groups} if self.groups else {}),
+            "sensitivities": _with_text_keys(self.curves),
         }
+        return raw | ({"intervals": _with_text_keys(self.intervals)} if self.intervals else {})
 
     @staticmethod
     def from_dict(raw: Any, path: str | Path) -> "Sensitivities":
@@ -73,7 +89,14 @@ class Sensitivities:
                 name: {float(ratio): float(loss) for ratio, loss in curve.items()}
                 for name, curve in raw["sensitivities"].items()
             }
-            return Sensitivities(provenance, raw["baseline"], curves, raw["not_pruned"], raw.get("note", {}))
+            intervals = {
+                name: {float(ratio): (float(low), float(high)) for ratio, (low, high) in curve.items()}
+                for name, curve in raw.get("intervals", {}).items()
+            }
+            note, groups = raw.get("note", {}), [str(name) for name in raw.get("groups", curves)]
+            return Sensitivities(
+                provenance, raw["baseline"], curves, raw["not_pruned"], note, intervals, groups
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"sensitivities file '{path}' is damaged ({error!r}); analyse again") from error
 
@@ -82,92 +105,14 @@ class Sensitivities:
         return Sensitivities.from_dict(read_json(path, "sensitivities file"), path)
 
 
+def _with_text_keys(curves: Mapping[str, Mapping[float, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {str(r): v for r, v in sorted(c.items())} for name, c in curves.items() if c}
+
+
 def sensitivity(baseline: float, metric: float, higher_is_better: bool) -> float:
     """Relative loss: 0.8 -> 0.6 is 0.25 where higher is better, -0.25 where lower is."""
-    loss = (baseline - metric) / abs(baseline)
+    loss = (float(baseline) - float(metric)) / abs(float(baseline))
     return loss if higher_is_better else -loss
-
-
-class Engine(Protocol):
-    """Evaluates the dense network and its masked variants. `metrics` are the main metric's values."""
-
-    def baseline(self) -> float: ...
-
-    def points(self, group: str, plans: Sequence[Plan]) -> Iterator[float]:
-        """The metric under each plan; all remove channels of `group` only."""
-
-
-class PlainEngine:
-    """One full evaluation per point, with the weights that read removed channels set to zero."""
-
-    def __init__(self, network: nn.Layer, groups: Groups, score: Callable[[], float]):
-        self.network, self.groups, self.score = network, groups, score
-
-    def baseline(self) -> float:
-        return self.score()
-
-    def points(self, group: str, plans: Sequence[Plan]) -> Iterator[float]:
-        for plan in plans:
-            with masked(self.network, self.groups, plan):
-                value = self.score()
-            yield value
-
-
-def analyse(
-    engine: Engine,
-    groups: Groups,
-    scores: Mapping[str, np.ndarray],
-    provenance: Provenance,
-    save_file: Path,
-    ratios: Sequence[float] = RATIOS,
-    note: Mapping[str, Any] | None = None,
-) -> Iterator[tuple[str, dict[float, float]]]:
-    """Complete the table in `save_file`; yields (group, its new points) as they are written.
-
-    `scores`: criterion per group. The file is written after every point that the engine yields.
-    A file of another model, data set, metric or criterion is refused with a UserError that
-    names the difference.
-    """
-    table = start(engine, groups, provenance, save_file, note)
-    for name in groups:
-        curve = table.curves.setdefault(name, {})
-        missing = [ratio for ratio in ratios if ratio not in curve]
-        for new in _evaluate(engine, groups, name, missing, scores, table):
-            curve.update(new)
-            write_json(save_file, table.as_dict())
-            yield name, new
-
-
-def search(
-    engine: Engine,
-    groups: Groups,
-    scores: Mapping[str, np.ndarray],
-    provenance: Provenance,
-    save_file: Path,
-    budget: float,
-    ratios: Sequence[float] = RATIOS,
-    note: Mapping[str, Any] | None = None,
-) -> Iterator[tuple[str, dict[float, float]]]:
-    """Only the points that decide the ratios under `budget`: bisection over `ratios` per group.
-
-    Where a curve rises with the ratio, the largest ratio within the budget and its neighbour above
-    are among the points, so `under_budget` gives what it gives for the full table, from 3 or 4
-    points of 9. The file is that of `analyse`, points not evaluated being absent, and can be
-    completed later. Yields like `analyse`.
-    """
-    table = start(engine, groups, provenance, save_file, note)
-    for name in groups:
-        curve = table.curves.setdefault(name, {})
-        inside, outside = -1, len(ratios)  # indices: within the budget, and not
-        while outside - inside > 1:
-            middle = (inside + outside) // 2
-            if ratios[middle] not in curve:
-                for new in _evaluate(engine, groups, name, [ratios[middle]], scores, table):
-                    curve.update(new)
-                    write_json(save_file, table.as_dict())
-                    yield name, new
-            within = curve[ratios[middle]] <= budget
-            inside, outside = (middle, outside) if within else (inside, middle)
 
 
 def falls(curve: Mapping[float, float]) -> list[tuple[float, float]]:
@@ -179,55 +124,35 @@ def falls(curve: Mapping[float, float]) -> list[tuple[float, float]]:
     return [(a, b) for a, b in itertools.pairwise(ratios) if curve[b] < curve[a]]
 
 
-def start(
-    engine: Engine,
-    groups: Groups,
-    provenance: Provenance,
-    save_file: Path,
-    note: Mapping[str, Any] | None = None,
-) -> Sensitivities:
-    """The table in `save_file` if it is of the same provenance; a new one with its baseline if not."""
-    if save_file.exists():
-        table = Sensitivities.read(save_file)
-        _refuse_other(table.provenance, provenance, save_file)
-        return table
-    baseline = engine.baseline()
-    if not np.isfinite(baseline) or baseline == 0:
-        raise UserError(
-            f"the model's own {provenance.metric} is {baseline}; a relative loss of it means "
-            "nothing: train the model first, or check the data set"
-        )
-    table = Sensitivities(provenance, baseline, {}, dict(groups.reasons), dict(note or {}))
-    write_json(save_file, table.as_dict())
-    return table
+def merge(tables: Mapping[str, Sensitivities]) -> Sensitivities:
+    """One table from tables of the same model, data, metric and criterion, by file name.
+
+    Raises UserError that names two files which are not of the same, or say different things.
+    """
+    first, whole = next(iter(tables.items()))
+    whole = dataclasses.replace(whole, curves={}, intervals={})
+    for name, table in tables.items():
+        refuse_other(whole.provenance, table.provenance, first, name)
+        if table.baseline != whole.baseline:
+            raise UserError(
+                f"'{name}' has the baseline {table.baseline}, '{first}' has {whole.baseline}; they were "
+                "computed with different software or batches, analyse again"
+            )
+        for group, curve in table.curves.items():
+            for ratio, loss in curve.items():
+                known = whole.curves.get(group, {}).get(ratio, loss)
+                if abs(known - loss) > 1e-6 * max(1.0, abs(loss)):
+                    raise UserError(
+                        f"'{name}' says {loss} for {group} at ratio {ratio}, another file says {known}; "
+                        "analyse again"
+                    )
+            bounds = table.intervals.get(group, {})
+            whole.add(group, {r: Point(loss, bounds.get(r)) for r, loss in curve.items()})
+    return whole
 
 
-def _evaluate(
-    engine: Engine,
-    groups: Groups,
-    name: str,
-    ratios: Sequence[float],
-    scores: Mapping[str, np.ndarray],
-    table: Sensitivities,
-) -> Iterator[dict[float, float]]:
-    """Points of one group. Ratios that remove equally many channels are evaluated once."""
-    plans: dict[int, Plan] = {}
-    same: dict[int, list[float]] = {}
-    for ratio in ratios:
-        plan = make_plan(groups, {name: ratio}, scores)
-        count = plan.counts().get(name, groups[name].size)
-        plans[count] = plan
-        same.setdefault(count, []).append(ratio)
-    whole = same.pop(groups[name].size, None)
-    if whole:  # so few channels that these ratios remove none
-        plans.pop(groups[name].size)
-        yield dict.fromkeys(whole, 0.0)
-    higher = table.provenance.higher_is_better
-    for count, metric in zip(plans, engine.points(name, list(plans.values())), strict=False):
-        yield dict.fromkeys(same[count], sensitivity(table.baseline, metric, higher))
-
-
-def _refuse_other(found: Provenance, wanted: Provenance, path: Path) -> None:
+def refuse_other(found: Provenance, wanted: Provenance, path: str | Path, now: str = "now") -> None:
+    """Raises UserError that names the first difference."""
     for key, what in (
         ("model", "another model"),
         ("weights", "other weights"),
@@ -239,6 +164,6 @@ def _refuse_other(found: Provenance, wanted: Provenance, path: Path) -> None:
         old, new = getattr(found, key), getattr(wanted, key)
         if old != new:
             raise UserError(
-                f"--save_file: '{path}' was computed with {what} ({old}, now {new}); "
+                f"'{path}' was computed with {what} ({old}, {now} {new}); "
                 "choose another file or remove this one"
             )

@@ -14,29 +14,29 @@ import slim_reference
 from conftest import TOY_NETS, TOY_SHAPE, Residual, randomize
 
 from paddleprune import models
-from paddleprune.analysis import verify
+from paddleprune.analysis.verify import verify
 from paddleprune.engine.checkpoint import fingerprint, save_weights
 from paddleprune.errors import UserError
 from paddleprune.pruning import criteria
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.interop import match, read_pickle
+from paddleprune.pruning.measure import PlainEngine, Search, complete, one_by_one, start
 from paddleprune.pruning.ratios import under_budget
 from paddleprune.pruning.replay import ReplayEngine
-from paddleprune.pruning.sensitivity import (
-    PlainEngine,
-    Provenance,
-    Sensitivities,
-    analyse,
-    falls,
-    search,
-    sensitivity,
-)
+from paddleprune.pruning.sensitivity import RATIOS, Provenance, Sensitivities, falls, merge, sensitivity
 
 FACTS = Provenance("toy", "w", "d", 2, "score", True, "l1_norm")
 
 
 def l1_scores(network, groups):
     return criteria.scores("l1_norm", groups, network)
+
+
+def analyse(engine, groups, scores, facts, file, ratios=RATIOS, budget=None, names=None):
+    """The whole way of a table, here and in order."""
+    table = start(Path(file), facts, groups, engine.baseline)
+    search = Search(engine, groups, scores, table.baseline, facts.higher_is_better, ratios, budget)
+    return complete(table, Path(file), one_by_one(search, table.curves, names or list(groups)))
 
 
 def energy(outputs):
@@ -139,7 +139,7 @@ def test_a_search_finds_the_ratios_of_the_full_table(net, tmp_path):
     for budget in (0.01, 0.05, 0.1, 0.2):
         file = tmp_path / f"{budget}.json"
         counting = Counting(engine)
-        list(search(counting, groups, scores, FACTS, file, budget))
+        list(analyse(counting, groups, scores, FACTS, file, budget=budget))
         found = Sensitivities.read(file)
         assert counting.asked <= 4 * len(groups)
         for name in groups:
@@ -202,6 +202,31 @@ def test_a_killed_analysis_goes_on_to_the_same_bytes(tmp_path):
     list(analyse(engine, groups, scores, FACTS, tmp_path / "killed.json"))
     assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
     assert len(asked) < 8  # finished points were not evaluated again
+
+
+def test_shards_merge_to_the_bytes_of_the_whole(tmp_path):
+    network = randomize(Residual())
+    groups = find_groups(network, TOY_SHAPE)
+    engine, scores = plain(network, groups, images(TOY_SHAPE)), l1_scores(network, groups)
+    list(analyse(engine, groups, scores, FACTS, tmp_path / "whole.json"))
+    for k in (2, 1):
+        list(analyse(engine, groups, scores, FACTS, tmp_path / f"{k}.json", names=list(groups)[k - 1 :: 2]))
+    tables = {f"{k}.json": Sensitivities.read(tmp_path / f"{k}.json") for k in (2, 1)}
+    assert merge(tables).as_dict() == Sensitivities.read(tmp_path / "whole.json").as_dict()
+    text = json.dumps(merge(tables).as_dict(), indent=1, ensure_ascii=False) + "\n"
+    assert text == (tmp_path / "whole.json").read_text()
+
+    tables["1.json"].curves["stem.0.weight"][0.5] = 0.7
+    tables["2.json"].curves["stem.0.weight"] = {0.5: 0.6}
+    with pytest.raises(UserError, match=r"stem\.0\.weight at ratio 0\.5"):
+        merge(tables)
+    tables["1.json"].baseline += 1
+    with pytest.raises(UserError, match="has the baseline"):
+        merge(tables)
+    other = Provenance(**{**FACTS.__dict__, "weights": "x"})
+    tables["1.json"] = Sensitivities(other, 1.0)
+    with pytest.raises(UserError, match="other weights"):
+        merge(tables)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """One file a layout; `data.reader: foo` in a config is `data/readers/foo.py`.
 
 Each has a class `Reader(root, list_file, labels)` with `len()`, `labels`, `fingerprint`, and
-`read(i) -> dict` whose "image" is uint8 RGB [H, W, 3]. Transforms come after: `data.dataset`.
+`read(i) -> dict` whose "image" is uint8 RGB [H, W, 3]; where images have a class, `stratum(i)`
+gives it. Transforms come after: `data.dataset`.
 """
 
 import sys

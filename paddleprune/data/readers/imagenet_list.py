@@ -27,6 +27,10 @@ class Reader:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def stratum(self, i: int) -> int:
+        """What a stratified subset keeps in proportion: the class."""
+        return self.samples[i][1]
+
     def read(self, i: int) -> dict:
         path, label, where = self.samples[i]
         return {"image": read_image(path, where), "label": np.int64(label)}

@@ -1,0 +1,64 @@
+"""The commands. `python tools/train.py ...` and `paddleprune train ...` are the same."""
+
+import logging
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+
+from ..errors import UserError
+from ._verb import Parser
+from .analyse import merge_sensitivities, sensitivity
+from .judge import benchmark, evaluate, infer, report
+from .ship import export
+from .train import groups, sample_data, train
+
+VERBS = (
+    sample_data, train, groups, sensitivity, merge_sensitivities, evaluate, infer, export, benchmark, report,
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns the exit code: 0, or 2 for a user's mistake (one line on stderr)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments:  # merge-sensitivities is merge_sensitivities
+        arguments[0] = arguments[0] if arguments[0][:1] == "-" else arguments[0].replace("-", "_")
+    options = parser().parse_args(arguments)
+    options.command = shlex.join(["paddleprune", *arguments])
+    _quiet()
+    try:
+        options.run(options)
+    except UserError as error:
+        print(f"paddleprune {options.verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"paddleprune {options.verb}: interrupted; what was finished is saved", file=sys.stderr)
+        return 130
+    return 0
+
+
+def console() -> None:
+    """The installed command `paddleprune`."""
+    sys.exit(main())
+
+
+def _quiet() -> None:
+    """Our log lines as they are; other packages' warnings not at all."""
+    warnings.filterwarnings("ignore")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of worker processes
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stdout, force=True)
+    logging.getLogger("paddleprune").setLevel(logging.INFO)
+
+
+def parser() -> Parser:
+    """The parser of all verbs; each has its function in `run`."""
+    top = Parser(
+        prog="paddleprune",
+        description="Make a vision network small: train, analyse, prune + retrain, export.",
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
+    for add in VERBS:
+        add(verbs)
+    return top

@@ -1,0 +1,40 @@
+"""What the verbs share."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+Options = argparse.Namespace
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and exit code 2; argparse alone would print the usage before it."""
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def add_verb(verbs: Any, run: Callable, name: str, text: str, example: str) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=f"example: python tools/{name}.py {example}",
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def config_options(verb: argparse.ArgumentParser, required: bool) -> None:
+    verb.add_argument(
+        "--config",
+        required=required,
+        help="a file in configs/, e.g. configs/classification/mobilenet_v2_sample.yml",
+    )
+    verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", nargs="+",
+                      help="change keys of the config, e.g. --set train.epochs=5 data.root=DIR")  # fmt: skip
+
+
+def overrides(options: Options) -> list[str]:
+    return [item for group in options.set for item in group]

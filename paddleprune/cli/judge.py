@@ -1,0 +1,140 @@
+"""Verbs that judge a model: evaluate, look, time, compare."""
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ._verb import Options, add_verb
+
+
+def evaluate(verbs: Any) -> None:
+    def run(options: Options) -> None:
+        from .. import pipeline
+        from ..files import write_json
+
+        values = pipeline.evaluate_model(options.model_dir, options.dataset, options.list)
+        target = Path(options.save_file or Path(options.model_dir) / "eval.json")
+        write_json(target, values)
+        print("  ".join(f"{name} {value:.4f}" for name, value in values.items()), f"in {target}")
+
+    verb = add_verb(verbs, run, "eval", "Evaluate a model directory.", "--model_dir output/dense/best_model")
+    verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
+    verb.add_argument("--dataset", help="folder of the data (default: the one that the model was trained on)")
+    verb.add_argument("--list", help="list file of the folder (default: its validation list)")
+    verb.add_argument("--save_file", help="JSON with the values (default: MODEL_DIR/eval.json)")
+
+
+def infer(verbs: Any) -> None:
+    def run(options: Options) -> None:
+        from .. import pipeline
+
+        results = pipeline.infer(options.model_dir, options.image, options.save_dir)
+        print(f"{len(results)} pictures and results.json in {options.save_dir}")
+
+    verb = add_verb(verbs, run, "infer", "Run a model on pictures; the results are drawn on them.",
+                 "--model_dir output/dense/best_model --image PICTURE --save_dir output/drawn")  # fmt: skip
+    verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
+    verb.add_argument("--image", required=True, help="a picture, or a folder of pictures")
+    verb.add_argument("--save_dir", required=True, help="folder for the drawn pictures and results.json")
+
+
+def benchmark(verbs: Any) -> None:
+    def run(options: Options) -> None:
+        from .. import benchmark
+        from ..files import write_json
+
+        rows = []
+        for count in options.threads:
+            rows += benchmark.measure(options.model, options.runtime, count, options.repeats)
+        for row in rows:
+            print(
+                f"{row['p50_ms']:8.2f} ms median  {row['p95_ms']:8.2f} ms 95 %  {row['threads']} threads  {row['model']}"
+            )
+        if options.json:
+            write_json(options.json, {"command": options.command, **benchmark.machine(), "rows": rows})
+            print(f"rows in {options.json}")
+
+    verb = add_verb(verbs, run, "benchmark", "Latency of models side by side, taking turns, batch 1.",
+                 "--model output/dense/best_model --model output/pruned/best_model --runtime lite")  # fmt: skip
+    verb.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="MODEL_DIR",
+        help="best_model/ of a run; repeat to compare",
+    )
+    verb.add_argument(
+        "--runtime",
+        default="inference",
+        help="inference (Paddle Inference, oneDNN) or lite (Paddle Lite x86)",
+    )
+    verb.add_argument("--threads", type=int, nargs="+", default=[1], help="one or more counts (default: 1)")
+    verb.add_argument("--repeats", type=int, default=50, help="timed runs of each model (default: 50)")
+    verb.add_argument("--json", help="file to write the rows to")
+
+
+def _run_report(options: Options) -> None:
+    from .. import benchmark, pipeline, report
+    from ..files import write_json
+
+    made: list[Path] = []
+    results = options.results
+    if options.sensitivities_file:
+        if not options.model_dir:
+            raise UserError("--model_dir: missing; give the model that the sensitivities are of")
+        made += pipeline.draw_sensitivities(
+            options.sensitivities_file, options.model_dir, options.save_dir, options.eval_metric_loss
+        )
+    if options.before:
+        rows = pipeline.compare(
+            [options.before, *options.after], options.names, options.dataset, options.list,
+            options.threads, options.repeats,
+        )  # fmt: skip
+        results = options.json or Path(options.save_dir) / "compression.json"
+        write_json(results, {"command": options.command, **benchmark.machine(), "rows": rows})
+        made.append(Path(results))
+    if results:
+        rows = report.read_rows(results)
+        made.append(Path(options.save_dir) / "before_after.png")
+        report.before_after(rows, made[-1])
+        print(report.compression_table(rows))
+    if not made:
+        raise UserError(
+            "nothing to draw; give --sensitivities_file with --model_dir, --before with --after, or --results"
+        )
+    for path in made:
+        print(path)
+
+
+def report(verbs: Any) -> None:
+    verb = add_verb(verbs, _run_report, "report", "Pictures and tables: sensitivities, budgets, before and after.",
+                 "--before output/dense/best_model --after output/pruned/best_model --save_dir output/report")  # fmt: skip
+    verb.add_argument("--save_dir", required=True, help="folder for the pictures")
+    verb.add_argument(
+        "--sensitivities_file", metavar="FILE|DEFAULT", help="draws the curves, and what each budget removes"
+    )
+    verb.add_argument("--model_dir", help="the model that the sensitivities are of")
+    verb.add_argument(
+        "--eval_metric_loss", type=float, nargs="*", default=[], help="budgets to mark in the picture"
+    )
+    verb.add_argument(
+        "--before",
+        metavar="MODEL_DIR",
+        help="the model that was not pruned; it and --after are evaluated and timed",
+    )
+    verb.add_argument(
+        "--after",
+        metavar="MODEL_DIR",
+        action="append",
+        default=[],
+        help="a pruned model; repeat to compare several",
+    )
+    verb.add_argument("--names", nargs="+", default=[], help="names of the models, the one before first")
+    verb.add_argument("--dataset", help="folder of the data to evaluate on (default: the training's)")
+    verb.add_argument("--list", help="list file of the folder (default: its validation list)")
+    verb.add_argument(
+        "--threads", type=int, nargs="+", default=[1, 2], help="thread counts to time with (default: 1 2)"
+    )
+    verb.add_argument("--repeats", type=int, default=50, help="timed runs of each model (default: 50)")
+    verb.add_argument("--json", help="file for the rows (default: SAVE_DIR/compression.json)")
+    verb.add_argument("--results", help="rows of an earlier comparison, to draw them again")

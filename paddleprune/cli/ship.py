@@ -1,0 +1,34 @@
+"""Verbs that take a model out of here."""
+
+from typing import Any
+
+from ._verb import Options, add_verb
+
+
+def export(verbs: Any) -> None:
+    def run(options: Options) -> None:
+        from .. import pipeline
+
+        manifest = pipeline.export_model(
+            options.model_dir, options.save_dir, options.format, options.targets.split(","),
+            options.dataset, options.images,
+        )  # fmt: skip
+        parity = manifest["parity"]
+        print(
+            f"parity: {parity['runtime']} on {parity['images']} images: max |difference| "
+            f"{parity['max_abs_diff']:.2e} (tolerance {parity['tolerance']:.0e}), "
+            f"{parity['metric']} {parity['trained']:.4f} trained, {parity['exported']:.4f} exported"
+        )
+        for name, facts in manifest["files"].items():
+            print(f"{options.save_dir}/{name}  {facts['size_bytes'] / 1e6:.2f} MB")
+
+    verb = add_verb(verbs, run, "export", "Export a model, and check the exported file against it.",
+                 "--model_dir output/pruned/best_model --save_dir output/lite --format lite")  # fmt: skip
+    verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
+    verb.add_argument("--save_dir", required=True, help="folder for the files and manifest.json")
+    verb.add_argument("--format", required=True, help="inference (Paddle Inference) or lite (Paddle Lite)")
+    verb.add_argument("--targets", default="x86,arm", help="of lite: x86, arm or both (default: x86,arm)")
+    verb.add_argument("--dataset", help="folder of the data to check on (default: the training's)")
+    verb.add_argument(
+        "--images", type=int, default=200, help="about how many images to check on (default: 200)"
+    )
