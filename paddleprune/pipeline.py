@@ -20,7 +20,7 @@ from .config import Config, dump_config
 from .data.dataset import Batches, Dataset, open_dataset, to_chw
 from .data.images import find_images, read_image, write_image
 from .data.transforms import Compose
-from .engine import checkpoint
+from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .engine.evaluate import evaluate, forward_of
 from .engine.fit import Run, fit, make_optimizer
@@ -58,7 +58,9 @@ def train(
     train_set = open_dataset(config.data, "train", config.train.seed)
     eval_set = open_dataset(config.data, "val")
     task = tasks.make(config, train_set.labels)
-    batches = Batches(train_set, config.data.batch_size, True, config.train.seed, config.data.workers)
+    size, part = config.data.batch_size, (ranks.rank(), ranks.size())
+    ranks.join(size, len(train_set))
+    batches = Batches(train_set, size, True, config.train.seed, config.data.workers, part)
     paddle.seed(config.train.seed)
     if resume:
         saved = checkpoint.load_model(folder / "latest")
@@ -80,10 +82,11 @@ def train(
         schedule.step(run.state.step)
     else:
         shutil.rmtree(folder / "latest", ignore_errors=True)  # of an earlier run into the same folder
-    write_text(make_folder(folder) / "config.yml", dump_config(config))
+    if ranks.rank() == 0:
+        write_text(make_folder(folder) / "config.yml", dump_config(config))
 
     def score() -> dict[str, float]:
-        return _score(saved.network, task, eval_set, config.data.batch_size)
+        return _score(saved.network, task, eval_set, size)
 
     fit(run, standard(folder, saved, score))
     return _write_metrics(folder, saved, run, eval_set)
@@ -114,6 +117,7 @@ def _prune(
     apply(saved.network, plan, saved.image_shape, groups)
     if config.prune.recalibrate:
         recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
+        ranks.average_statistics(saved.network)
     after = _score(saved.network, task, eval_set, size, "before retraining")[task.metric.main]
     log.info("%s: %.4f dense, %.4f pruned, before retraining", task.metric.main, before, after)
     saved.plan = plan
@@ -276,9 +280,9 @@ def compare(
 def _score(
     network: paddle.nn.Layer, task: Task, dataset: Dataset, batch_size: int, title: str = "evaluate"
 ) -> dict[str, float]:
-    batches = Batches(dataset, batch_size, train=False)
+    batches = Batches(dataset, batch_size, train=False, part=(ranks.rank(), ranks.size()))
     stream = bar(batches.epoch(), title, len(batches))
-    return evaluate(forward_of(network), stream, task.metric)[0].compute()
+    return ranks.joined(evaluate(forward_of(network), stream, task.metric)[0]).compute()
 
 
 def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:
@@ -292,5 +296,6 @@ def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset)
         **cost.count(saved.network, saved.image_shape).as_dict(),
         **({"pruning": saved.facts["pruning"]} if saved.plan else {}),
     }
-    write_json(folder / "metrics.json", metrics)
+    if ranks.rank() == 0:
+        write_json(folder / "metrics.json", metrics)
     return metrics

@@ -1,6 +1,7 @@
-"""Progress bars: live on a terminal, a line now and then in a log file, none in worker processes."""
+"""Progress bars: live on a terminal, a line now and then in a log file, only in the first process."""
 
 import multiprocessing
+import os
 import sys
 from typing import Any
 
@@ -22,5 +23,6 @@ def bar(
         initial=start,
         mininterval=0.1 if live else 30,
         dynamic_ncols=live,
-        disable=multiprocessing.parent_process() is not None,
+        disable=multiprocessing.parent_process() is not None
+        or os.environ.get("PADDLE_TRAINER_ID", "0") != "0",
     )

@@ -49,7 +49,8 @@ def _quiet() -> None:
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of worker processes
     os.environ.setdefault("GLOG_minloglevel", "2")
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stdout, force=True)
-    logging.getLogger("paddleprune").setLevel(logging.INFO)
+    first = os.environ.get("PADDLE_TRAINER_ID", "0") == "0"  # of several processes one speaks
+    logging.getLogger("paddleprune").setLevel(logging.INFO if first else logging.ERROR)
 
 
 def parser() -> Parser:

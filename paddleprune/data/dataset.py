@@ -113,13 +113,17 @@ class Batches:
     `epoch(e, start)` begins at batch `start`, so a resumed run sees exactly what it would have.
     Training drops the last incomplete batch (batch norm on one image has no variance), unless
     it is the only one; evaluation keeps it.
+
+    `part`: (rank, of): one process of several. It gets its part of every batch of a training, and
+    every of-th batch of an evaluation.
     """
 
     def __init__(
-        self, dataset: Dataset | Subset, batch_size: int, train: bool, seed: int = 0, workers: int = 0
-    ):
+        self, dataset: Dataset | Subset, batch_size: int, train: bool, seed: int = 0, workers: int = 0,
+        part: tuple[int, int] = (0, 1),
+    ):  # fmt: skip
         self.dataset, self.batch_size, self.train = dataset, batch_size, train
-        self.seed, self.workers = seed, workers
+        self.seed, self.workers, self.part = seed, workers, part
 
     def __len__(self) -> int:
         count = len(self.dataset)
@@ -135,6 +139,8 @@ class Batches:
             [(epoch, int(i)) for i in order[b * self.batch_size : (b + 1) * self.batch_size]]
             for b in range(start, len(self))
         ]
+        rank, of = self.part
+        keys = [batch[rank::of] for batch in keys] if self.train else keys[rank::of]
         if not self.workers:
             yield from map(self._load, keys)
             return

@@ -11,6 +11,7 @@ from ..config import TrainConfig
 from ..data.dataset import Batches
 from ..errors import UserError
 from ..tasks._base import Task
+from . import ranks
 from .checkpoint import State
 
 
@@ -78,8 +79,10 @@ def step(run: Run, batch: dict) -> dict[str, float]:
     run.network.train()
     losses = run.task.loss(run.network, batch)
     losses["loss"].backward()
+    ranks.average([*losses.values(), *(p.grad for p in run.network.parameters())])
     values = {name: float(value) for name, value in losses.items()}
     _refuse_not_finite(run, values["loss"])
+    ranks.average_statistics(run.network)
     run.optimizer.step()
     run.optimizer.clear_grad()
     run.schedule.step()

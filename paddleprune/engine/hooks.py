@@ -10,6 +10,7 @@ from typing import Any
 
 from ..files import atomic_folder, write_text
 from ..progress import bar
+from . import ranks
 from .checkpoint import SavedModel, save_model, save_state
 from .fit import Hook, Run
 
@@ -76,11 +77,13 @@ class Journal(Hook):
 
 
 class Evaluate(Hook):
-    """Every `eval_every` epochs: the metric, `best_model/` if it is the best, early stopping."""
+    """Every `eval_every` epochs: the metric, `best_model/` if it is the best, early stopping.
+    Without a `journal` nothing is written: another process does."""
 
     def __init__(
-        self, folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]], journal: Journal
-    ):
+        self, folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]],
+        journal: Journal | None,
+    ):  # fmt: skip
         self.folder, self.saved, self.evaluate, self.journal = folder, saved, evaluate, journal
 
     def before(self, run: Run) -> None:
@@ -91,7 +94,8 @@ class Evaluate(Hook):
             return
         metric, state = run.task.metric, run.state
         values = self.evaluate()
-        self.journal.write(run, values, "eval")
+        if self.journal is not None:
+            self.journal.write(run, values, "eval")
         value = values[metric.main]
         sign = 1 if metric.higher_is_better else -1
         better = state.best is None or sign * value > sign * state.best
@@ -100,8 +104,9 @@ class Evaluate(Hook):
         if better:
             state.best, state.best_epoch, state.evaluations_since_best = value, state.epoch, 0
             facts = {**self.saved.facts, "metric_value": value, "epoch": state.epoch}
-            with atomic_folder(self.folder / "best_model") as temporary:
-                save_model(temporary, self.saved.network, facts, self.saved.plan)
+            if self.journal is not None:
+                with atomic_folder(self.folder / "best_model") as temporary:
+                    save_model(temporary, self.saved.network, facts, self.saved.plan)
             return
         state.evaluations_since_best += 1
         self.stop_if_enough(run)
@@ -136,7 +141,10 @@ class Checkpoint(Hook):
 
 
 def standard(folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]]) -> list[Any]:
-    """The hooks of every run. The checkpoint comes after those that decide what it saves."""
+    """The hooks of every run. The checkpoint comes after those that decide what it saves. Of several
+    processes the first one writes."""
+    if ranks.rank() != 0:
+        return [Evaluate(folder, saved, evaluate, None)]
     journal = Journal(folder)
     return [
         journal,

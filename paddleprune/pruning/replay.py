@@ -14,6 +14,8 @@ set is computed again in each pass, from the last cut that was kept.
 """
 
 import itertools
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -54,6 +56,7 @@ class ReplayEngine:
             onednn,
             images,
         )
+        self.seconds: Counter[str] = Counter()  # spent on: open, link, suffix
         self._opened = ""
         self._split: Split | None = None
         self._kept = Kept(0, (groups.traced.input,), None)
@@ -82,9 +85,11 @@ class ReplayEngine:
     def _open(self, name: str) -> "Split | None":
         """The halves of the network for a group; kept until another group is asked for."""
         if self._opened != name:
+            start = time.perf_counter()
             place = cut(self.groups, self.groups[name])
             self._split = None if place is None else self._split_at(place)
             self._opened = name
+            self.seconds["open"] += time.perf_counter() - start
         return self._split
 
     def _split_at(self, place: Cut) -> "Split":
@@ -101,7 +106,7 @@ class ReplayEngine:
         suffix = self._predictor(place.program, [*place.live, *place.masks], list(place.late))
         kept = Kept(place.first, wanted, [] if self._fits(wanted) else None)
         shapes = {name: self._shape(read.variable) for name, read in place.masks.items()}
-        return Split(traced.outputs, place, source, kept, link, needed, made, suffix, shapes)
+        return Split(traced.outputs, place, source, kept, link, needed, made, suffix, shapes, self.seconds)
 
     def _inputs(self, made: list[str], source: "Kept") -> list[str]:
         """Those of the source's variables that `made` is computed from."""
@@ -140,9 +145,11 @@ class Split:
     def __init__(
         self, outputs: Sequence[str], place: Cut, source: Kept, kept: Kept, link: Any,
         needed: list[str], made: list[str], suffix: Any, shapes: dict[str, tuple[int, ...]],
+        seconds: Counter[str],
     ):  # fmt: skip
         self.outputs, self.place, self.source, self.kept = outputs, place, source, kept
         self.link, self.needed, self.made, self.suffix, self.shapes = link, needed, made, suffix, shapes
+        self.seconds = seconds
         self.holds: bool | None = None  # do the suffix's inputs survive a run?
 
     def feed(self, removed: np.ndarray) -> State:
@@ -154,7 +161,17 @@ class Split:
         if self.kept.states and not self.kept.complete:
             self.kept.states.clear()  # of a pass that was broken off
         numbers = itertools.count()
-        return lambda images: self._variants(self._state(next(numbers), images), feeds)
+
+        def forward(images: np.ndarray) -> list[list[np.ndarray]]:
+            start = time.perf_counter()
+            state = self._state(next(numbers), images)
+            middle = time.perf_counter()
+            outputs = self._variants(state, feeds)
+            self.seconds["link"] += middle - start
+            self.seconds["suffix"] += time.perf_counter() - middle
+            return outputs
+
+        return forward
 
     def _state(self, batch: int, images: np.ndarray) -> State:
         """What crosses the cut for this batch: kept, or computed from what crossed an earlier one."""

@@ -147,7 +147,7 @@ def test_a_subset_says_how_sure_it_is(job, tmp_path):
             low, high = table.intervals[name][ratio]
             assert low <= loss <= high
     assert Sensitivities.read(tmp_path / "s.json") == table
-    with pytest.raises(UserError, match="another data set|another number"):
+    with pytest.raises(UserError, match=r"another (data set|number)"):
         analyse(job, tmp_path / "s.json", RunOptions(shard=PART))
 
 

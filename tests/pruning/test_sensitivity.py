@@ -16,6 +16,7 @@ from conftest import TOY_NETS, TOY_SHAPE, Residual, randomize
 from paddleprune import models
 from paddleprune.analysis.verify import verify
 from paddleprune.engine.checkpoint import fingerprint, save_weights
+from paddleprune.engine.evaluate import forward_of
 from paddleprune.errors import UserError
 from paddleprune.pruning import criteria
 from paddleprune.pruning.groups import find_groups
@@ -112,6 +113,40 @@ def test_replay_equals_plain(net, tmp_path):
     for group in groups:
         assert set(tables[0].curves[group]) == {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
         assert tables[1].curves[group] == pytest.approx(tables[0].curves[group], abs=1e-4)
+
+
+def agreement(outputs, expected):
+    """A count metric: the share of images whose strongest output is in the place it was."""
+    flat = [o.reshape(len(o), -1).argmax(1) for o in (outputs[0], expected)]
+    return float((flat[0] == flat[1]).mean())
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_replay_equals_plain_on_every_model(name, tmp_path):
+    """Count metrics to the last image, real-valued ones to 1e-4 of them; so are the ratios chosen."""
+    example = models.example(name)
+    network = randomize(models.build(name, example["args"]))
+    shape = tuple(example["image_shape"])
+    groups = find_groups(network, shape)
+    names = list(groups)[:: max(1, len(groups) // 6)]
+    x = images(shape, 24)
+    expected = network(paddle.to_tensor(x))
+    expected = (expected[0] if isinstance(expected, (list, tuple)) else expected).numpy()
+    for metric in (energy, lambda outputs: agreement(outputs, expected)):
+        plain = PlainEngine(network, groups, lambda m=metric: m(forward_of(network)(x)[0]))
+        replay = ReplayEngine(groups, lambda f, n, m=metric: [m(o) for o in f(x)], 1, images=len(x))
+        tables = []
+        for engine in (plain, replay):
+            file = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
+            ratios = (0.1, 0.3, 0.6)
+            list(analyse(engine, groups, l1_scores(network, groups), FACTS, file, ratios, names=names))
+            tables.append(Sensitivities.read(file).curves)
+        for group in names:
+            limits = {"abs": 1e-6} if metric is not energy else {"rel": 1e-4, "abs": 1e-5}
+            assert tables[1][group] == pytest.approx(tables[0][group], **limits), group
+        if metric is not energy:
+            for budget in (0.01, 0.05, 0.1, 0.2):
+                assert under_budget(tables[1], budget) == under_budget(tables[0], budget)
 
 
 class Counting:
