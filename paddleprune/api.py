@@ -1,4 +1,4 @@
-"""PaddleX's faces over the pipeline: cls.MobileNetV2, datasets, transforms, slim, load_model.
+"""PaddleX's faces over the pipeline: cls.MobileNetV2, seg.UNet, datasets, transforms, slim, load_model.
 
     import paddleprune as pp
 
@@ -203,7 +203,18 @@ def _visualize(model: Model, sensitivities_file: str, save_dir: str = "./") -> l
     return pipeline.draw_sensitivities(sensitivities_file, model.trained(), save_dir)
 
 
+def _unet(num_classes: int, scale: float = 1.0) -> Model:
+    """UNet for `num_classes` classes; `scale` multiplies every width."""
+    return Model("segmentation", "unet", {"num_classes": num_classes, "scale": scale})
+
+
+def _seg_dataset(data_dir: str, file_list: str, label_list: str, transforms: list) -> Dataset:
+    """A folder with lines `image mask`; masks hold class indices, 255 = ignore."""
+    return Dataset(data_dir, file_list, label_list, transforms, "seg_list")
+
+
 cls = SimpleNamespace(MobileNetV2=_mobilenet_v2, MobileNetV1=_mobilenet_v1)
-datasets = SimpleNamespace(ImageNet=Dataset)
+seg = SimpleNamespace(UNet=_unet)
+datasets = SimpleNamespace(ImageNet=Dataset, SegDataset=_seg_dataset)
 transforms = _Transforms()
 slim = SimpleNamespace(cal_params_sensitivities=_sensitivities, visualize=_visualize)

@@ -49,7 +49,8 @@ class TrainConfig:
     momentum: float = 0.9
     weight_decay: float = 4e-5
     clip_norm: float = 0.0  # largest global norm of the gradient; 0 = no clipping
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.0  # of classification
+    losses: dict = field(default_factory=dict)  # of segmentation: PaddleSeg's, {name: weight}
     early_stop: int = 0  # evaluations without a better metric until the end; 0 = never
     eval_every: int = 1  # epochs between evaluations
     save_every: int = 0  # steps between checkpoints inside an epoch; 0 = only at its end

@@ -171,9 +171,14 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
     results = {}
     for path in bar(files, "infer", len(files), "image"):
         picture = read_image(path, "--image")
-        results[path.name] = run(picture)
+        found = run(picture)
         name = path.stem if stems.count(path.stem) == 1 else path.name
-        write_image(folder / f"{name}.png", task.draw(picture, results[path.name]))
+        write_image(folder / f"{name}.png", task.draw(picture, found))
+        for key, value in found.items():
+            if isinstance(value, np.ndarray):
+                found[key] = f"{name}_{key}.png"
+                write_image(folder / found[key], value)
+        results[path.name] = found
     write_json(folder / "results.json", results)
     return results
 
@@ -193,7 +198,7 @@ def _predictor(model_dir: str | Path) -> tuple[Task, Callable[[np.ndarray], dict
 
     def run(picture: np.ndarray) -> dict[str, Any]:
         sample = to_chw(transforms({"image": picture}, np.random.default_rng(0)))
-        return task.result(forward(sample["image"][None])[0])
+        return task.result(forward(sample["image"][None])[0], picture.shape[:2])
 
     return task, run
 
@@ -219,7 +224,7 @@ def export_model(
     stream = Batches(eval_set, data.batch_size, train=False)
     count = min(len(stream), max(1, images // data.batch_size))
     some = bar(itertools.islice(stream.epoch(), count), "check", count)
-    parity = check(made.runtime, forward_of(deployed), made.forward, some, task.metric)
+    parity = check(made.runtime, forward_of(deployed), made.forward, some, task)
     return write_export(folder, form, made.files, saved, made.exported, parity)
 
 

@@ -34,7 +34,9 @@ def read_image(path: Path, where: str) -> np.ndarray:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """uint8 RGB [H, W, 3] -> a file of the kind that its ending names, whole or not at all."""
-    encoded = cv2.imencode(path.suffix, np.ascontiguousarray(image[:, :, ::-1]))[1]
+    """uint8 RGB [H, W, 3] or grey [H, W] -> a file of the kind that its ending names, whole or not at all."""
+    encoded = cv2.imencode(
+        path.suffix, np.ascontiguousarray(image[:, :, ::-1] if image.ndim == 3 else image)
+    )[1]
     with atomic_file(path) as temporary:
         temporary.write_bytes(encoded.tobytes())

@@ -25,6 +25,7 @@ class Parity:
     metric: str
     trained: float
     exported: float
+    same_decisions: float | None = None  # fraction of labels, pixels, ... that both decide alike
 
 
 def write_export(

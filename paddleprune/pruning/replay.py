@@ -15,7 +15,6 @@ set is computed again in each pass, from the last cut that was kept.
 
 import itertools
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -56,7 +55,7 @@ class ReplayEngine:
             onednn,
             images,
         )
-        self.seconds: Counter[str] = Counter()  # spent on: open, link, suffix
+        self.seconds = {"open": 0.0, "link": 0.0, "suffix": 0.0}  # where the time went
         self._opened = ""
         self._split: Split | None = None
         self._kept = Kept(0, (groups.traced.input,), None)
@@ -145,7 +144,7 @@ class Split:
     def __init__(
         self, outputs: Sequence[str], place: Cut, source: Kept, kept: Kept, link: Any,
         needed: list[str], made: list[str], suffix: Any, shapes: dict[str, tuple[int, ...]],
-        seconds: Counter[str],
+        seconds: dict[str, float],
     ):  # fmt: skip
         self.outputs, self.place, self.source, self.kept = outputs, place, source, kept
         self.link, self.needed, self.made, self.suffix, self.shapes = link, needed, made, suffix, shapes

@@ -45,7 +45,8 @@ class _Whole(nn.Layer):
         self.network = network
 
     def forward(self, image: paddle.Tensor) -> Any:
-        return self.network(image)
+        outputs = self.network(image)
+        return tuple(outputs) if isinstance(outputs, (list, tuple)) else outputs
 
 
 def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
@@ -70,7 +71,7 @@ def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         tensors.setdefault(tensor.name, (name, tensor))
     inputs = [v.name for v in concrete.inputs if hasattr(v, "name")]
-    return Traced(program, inputs[0], tuple(v.name for v in concrete.outputs), tensors)
+    return Traced(program, inputs[0], tuple(v.name for v in paddle.utils.flatten(concrete.outputs)), tensors)
 
 
 def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]) -> tuple[bytes, bytes]:

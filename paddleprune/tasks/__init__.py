@@ -7,14 +7,22 @@ and export call only the methods of `_base.Task`.
 import sys
 from typing import Any
 
-from ..config import Config
+from ..config import Config, TrainConfig
+from ..errors import UserError
 from ..lookup import find_module
 from ._base import Task
+
+OPTIONS = ("label_smoothing", "losses")  # keys of the config's `train` that are for some tasks
 
 
 def make(config: Config, labels: list[str]) -> Task:
     """The task of a config, for a data set with these class names."""
-    return of(config.task, labels, label_smoothing=config.train.label_smoothing)
+    wanted = find_module(sys.modules[__name__], config.task, "task").Task.options
+    given, usual = vars(config.train), TrainConfig()
+    for name in OPTIONS:
+        if name not in wanted and given[name] != getattr(usual, name):
+            raise UserError(f"train.{name}: the task '{config.task}' takes none; leave it out")
+    return of(config.task, labels, **{name: given[name] for name in wanted})
 
 
 def of(name: str, labels: list[str], **options: Any) -> Task:

@@ -2,17 +2,21 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import paddle
 from paddle import nn
 
+from ..errors import UserError
+from ..metrics._base import Metric
+
 
 class Task(ABC):
     """One vision task. `outputs` below is a sequence of arrays, one per network output."""
 
-    metric: ClassVar[Any]  # class with update(outputs, batch), compute(), main, higher_is_better
+    metric: ClassVar[type[Metric]]
+    options: ClassVar[tuple[str, ...]] = ()  # keys of the config's `train` that its __init__ takes
 
     def __init__(self, labels: list[str]):
         self.labels = labels
@@ -30,10 +34,26 @@ class Task(ABC):
         """The network as it is exported: with the head that a client should not have to write.
         The metric accepts its outputs as it does the network's own."""
 
+    def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray | None:
+        """What the outputs decide, as whole numbers [N, ...]; None where nothing is decided."""
+        return None
+
     @abstractmethod
-    def result(self, outputs: Sequence[np.ndarray]) -> dict:
-        """Outputs of the deployed network for ONE image -> a plain dict for JSON."""
+    def result(self, outputs: Sequence[np.ndarray], size: tuple[int, int]) -> dict:
+        """Outputs of the deployed network for ONE picture of `size` (height, width) -> a dict for
+        JSON; its arrays are maps [height, width], which become picture files."""
 
     @abstractmethod
     def draw(self, image: np.ndarray, result: dict) -> np.ndarray:
         """uint8 RGB [H, W, 3] and a result -> a picture with the result on it."""
+
+
+def class_count(given: dict, labels: list[str]) -> dict:
+    """Arguments with `num_classes`, the count of labels. Raises UserError if another one is given."""
+    classes = given.get("num_classes", len(labels))
+    if classes != len(labels):
+        raise UserError(
+            f"model.args.num_classes: {classes}, but labels.txt has {len(labels)} names; "
+            "leave it out to take the count of names"
+        )
+    return {**given, "num_classes": classes}

@@ -8,28 +8,23 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ..errors import UserError
 from ..metrics.accuracy import Accuracy
 from ._base import Task as Base
+from ._base import class_count
 
 
 class Task(Base):
     """Networks map [N, 3, H, W] to logits [N, classes]; the deployed one to probabilities."""
 
     metric = Accuracy
+    options = ("label_smoothing",)
 
     def __init__(self, labels: list[str], label_smoothing: float = 0.0):
         super().__init__(labels)
         self.label_smoothing = label_smoothing
 
     def model_args(self, given: dict) -> dict:
-        classes = given.get("num_classes", len(self.labels))
-        if classes != len(self.labels):
-            raise UserError(
-                f"model.args.num_classes: {classes}, but labels.txt has {len(self.labels)} names; "
-                "leave it out to take the count of names"
-            )
-        return {**given, "num_classes": classes}
+        return class_count(given, self.labels)
 
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         """Cross-entropy in nats, mean over the batch; labels smoothed as in Szegedy et al. 2016
@@ -41,7 +36,10 @@ class Task(Base):
     def deployed(self, network: nn.Layer) -> nn.Layer:
         return nn.Sequential(network, nn.Softmax(axis=-1))
 
-    def result(self, outputs: Sequence[np.ndarray]) -> dict:
+    def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        return np.asarray(outputs[0]).argmax(-1)
+
+    def result(self, outputs: Sequence[np.ndarray], size: tuple[int, int]) -> dict:
         """{"top": [{"label", "index", "score"}, ...]}: the five best, best first."""
         scores = np.asarray(outputs[0]).reshape(-1)
         best = np.argsort(-scores, kind="stable")[:5]

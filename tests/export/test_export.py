@@ -13,8 +13,8 @@ from paddle import nn
 from paddleprune.errors import UserError
 from paddleprune.export import formats, lite, parity
 from paddleprune.export.inference import export_inference
-from paddleprune.metrics.accuracy import Accuracy
 from paddleprune.predictor import make_predictor, run
+from paddleprune.tasks import of
 
 lite_only = pytest.mark.skipif(not lite.installed(), reason="Paddle Lite is not installed")
 
@@ -116,7 +116,13 @@ def batches(count=2):
 
 def test_parity_measures_the_largest_difference():
     scores = np.eye(4, 3, dtype=np.float32)
-    found = parity.check("x", lambda b: [[scores]], lambda b: [[scores + 5e-4]], batches(), Accuracy)
+    found = parity.check(
+        "x",
+        lambda b: [[scores]],
+        lambda b: [[scores + 5e-4]],
+        batches(),
+        of("classification", ["a", "b", "c"]),
+    )
     assert found.max_abs_diff == pytest.approx(5e-4, rel=1e-3)
     assert (found.images, found.tolerance) == (8, 1e-3)
     assert found.trained == found.exported == 0.5
@@ -126,7 +132,13 @@ def test_parity_measures_the_largest_difference():
 def test_a_file_that_differs_is_refused(wrong):
     scores = np.eye(4, 3, dtype=np.float32)
     with pytest.raises(UserError, match=r"differs from the trained network .* nothing was written"):
-        parity.check("x", lambda b: [[scores]], lambda b: [[scores + wrong]], batches(), Accuracy)
+        parity.check(
+            "x",
+            lambda b: [[scores]],
+            lambda b: [[scores + wrong]],
+            batches(),
+            of("classification", ["a", "b", "c"]),
+        )
 
 
 def test_nothing_is_left_of_an_export_that_differs(sample_data, tmp_path, monkeypatch):

@@ -1,14 +1,15 @@
-"""Transforms of the image alone (classification). Names are PaddleX's where it has them.
+"""Transforms of an image and the maps on it. Names are PaddleX's where it has them.
 
-All take and give uint8 RGB [H, W, 3] in sample["image"], but Normalize, which gives float32 and ends the list.
+All take and give uint8 RGB [H, W, 3] in sample["image"], but Normalize, which gives float32 and ends the
+list. Those that move pixels move a "mask" or an "alpha" along.
 """
 
 import math
 
-import cv2
 import numpy as np
 
 from ...errors import UserError
+from .paired import on_all, padded, resized
 
 
 class ResizeByShort:
@@ -21,7 +22,7 @@ class ResizeByShort:
         height, width = sample["image"].shape[:2]
         scale = self.size / min(height, width)
         new = (max(self.size, round(width * scale)), max(self.size, round(height * scale)))
-        return {**sample, "image": _resize(sample["image"], new)}
+        return resized(sample, new)
 
 
 class Resize:
@@ -32,7 +33,7 @@ class Resize:
         self.height, self.width = _positive("size", height), _positive("size", width)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
-        return {**sample, "image": _resize(sample["image"], (self.width, self.height))}
+        return resized(sample, (self.width, self.height))
 
 
 class CenterCrop:
@@ -49,8 +50,7 @@ class CenterCrop:
                 "put ResizeByShort before it or take a smaller size"
             )
         top, left = (height - self.size) // 2, (width - self.size) // 2
-        crop = sample["image"][top : top + self.size, left : left + self.size]
-        return {**sample, "image": crop}
+        return on_all(sample, lambda a: a[top : top + self.size, left : left + self.size])
 
 
 class RandomCrop:
@@ -74,8 +74,8 @@ class RandomCrop:
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         height, width = sample["image"].shape[:2]
         top, left, crop_h, crop_w = self._window(height, width, rng)
-        crop = sample["image"][top : top + crop_h, left : left + crop_w]
-        return {**sample, "image": _resize(crop, (self.size, self.size))}
+        part = on_all(sample, lambda a: a[top : top + crop_h, left : left + crop_w])
+        return resized(part, (self.size, self.size))
 
     def _window(self, height: int, width: int, rng: np.random.Generator) -> tuple:
         for _ in range(10):
@@ -89,6 +89,36 @@ class RandomCrop:
         return (height - side) // 2, (width - side) // 2, side, side
 
 
+class ResizeStepScaling:
+    """Multiply both sides by one factor, drawn from `min_scale`, `min_scale` + `step`, ... `max_scale`."""
+
+    def __init__(self, min_scale: float = 0.5, max_scale: float = 2.0, step: float = 0.25):
+        if not 0 < min_scale <= max_scale or step <= 0:
+            raise UserError(f"ResizeStepScaling: min_scale {min_scale} to {max_scale}, step {step} must rise")
+        count = int((max_scale - min_scale) / step + 1e-6) + 1
+        self.factors = [min_scale + i * step for i in range(count)]
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        factor = self.factors[rng.integers(len(self.factors))]
+        height, width = sample["image"].shape[:2]
+        return resized(sample, (max(1, round(width * factor)), max(1, round(height * factor))))
+
+
+class RandomPaddingCrop:
+    """Cut a random [height, width]; what is smaller is padded first: grey, class 255, alpha 0."""
+
+    def __init__(self, size: int | list[int]):
+        height, width = [size, size] if isinstance(size, int) else size
+        self.height, self.width = _positive("size", height), _positive("size", width)
+
+    def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        sample = padded(sample, self.height, self.width)
+        height, width = sample["image"].shape[:2]
+        top = int(rng.integers(0, height - self.height + 1))
+        left = int(rng.integers(0, width - self.width + 1))
+        return on_all(sample, lambda a: a[top : top + self.height, left : left + self.width])
+
+
 class RandomHorizontalFlip:
     """Mirror left and right with probability `prob`."""
 
@@ -98,7 +128,7 @@ class RandomHorizontalFlip:
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         if rng.random() >= self.prob:
             return sample
-        return {**sample, "image": sample["image"][:, ::-1]}
+        return on_all(sample, lambda a: a[:, ::-1])
 
 
 class RandomVerticalFlip:
@@ -110,7 +140,7 @@ class RandomVerticalFlip:
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         if rng.random() >= self.prob:
             return sample
-        return {**sample, "image": sample["image"][::-1]}
+        return on_all(sample, lambda a: a[::-1])
 
 
 class RandomDistort:
@@ -150,9 +180,3 @@ def _positive(name: str, value: int) -> int:
     if not isinstance(value, int) or value <= 0:
         raise UserError(f"{name}: expected a whole number above 0, got {value!r}")
     return value
-
-
-def _resize(image: np.ndarray, width_height: tuple[int, int]) -> np.ndarray:
-    shrinks = width_height[0] * width_height[1] < image.shape[0] * image.shape[1]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(image), width_height, interpolation=interpolation)

@@ -1,0 +1,119 @@
+"""Semantic segmentation: one label a pixel."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from ..data.transforms.paired import IGNORE
+from ..errors import UserError
+from ..lookup import suggest
+from ..metrics.mean_iou import MeanIoU
+from ._base import Task as Base
+from ._base import class_count
+
+CROSS_ENTROPY = {"CrossEntropyLoss": 1.0}
+# PaddleSeg's losses of logits and masks that run on Paddle 3
+LOSSES = (
+    "CrossEntropyLoss",
+    "DiceLoss",
+    "LovaszSoftmaxLoss",
+    "OhemCrossEntropyLoss",
+    "SemanticConnectivityLoss",
+)
+
+
+class Task(Base):
+    """Networks map [N, 3, H, W] to logits [N, classes, H, W]; the deployed one to probabilities.
+
+    `losses`: PaddleSeg's loss classes and their weights in the sum, e.g. {"CrossEntropyLoss": 0.8,
+    "LovaszSoftmaxLoss": 0.2}; cross-entropy alone if none is given. Pixels of class 255 count in none.
+    """
+
+    metric = MeanIoU
+    options = ("losses",)
+
+    def __init__(self, labels: list[str], losses: Mapping[str, float] | None = None):
+        super().__init__(labels)
+        self.losses = [(weight, _loss(name)) for name, weight in (losses or CROSS_ENTROPY).items()]
+
+    def model_args(self, given: dict) -> dict:
+        return class_count(given, self.labels)
+
+    def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
+        (logits,) = network(paddle.to_tensor(batch["image"]))
+        masks = paddle.to_tensor(batch["mask"].astype("int64"))
+        # each loss gets masks of its own: some of PaddleSeg's write into them
+        return {"loss": sum(weight * loss(logits, masks.clone()) for weight, loss in self.losses)}
+
+    def deployed(self, network: nn.Layer) -> nn.Layer:
+        return _Probabilities(network)
+
+    def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        return np.asarray(outputs[0]).argmax(1)
+
+    def result(self, outputs: Sequence[np.ndarray], size: tuple[int, int]) -> dict:
+        """{"classes": {name: fraction of the pixels}, "mask": class indices, uint8 [H, W]}."""
+        mask = self.decisions(outputs)[0].astype(np.uint8)
+        mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
+        share = np.bincount(mask.ravel(), minlength=len(self.labels)) / mask.size
+        found = {self.labels[i]: round(float(share[i]), 4) for i in np.argsort(-share, kind="stable")}
+        return {"classes": {name: part for name, part in found.items() if part}, "mask": mask}
+
+    def draw(self, image: np.ndarray, result: dict) -> np.ndarray:
+        """The picture under its mask in colours, at least 320 px wide, and the classes in a strip below."""
+        colours, scale = palette(len(self.labels)), max(1, -(-320 // image.shape[1]))
+        picture = (0.45 * image + 0.55 * colours[result["mask"]]).round().astype(np.uint8)
+        picture = picture.repeat(scale, 0).repeat(scale, 1)
+        names = list(result["classes"])[:12]
+        columns = picture.shape[1] // 110
+        strip = np.full((6 + 18 * -(-len(names) // columns), picture.shape[1], 3), 24, np.uint8)
+        for i, name in enumerate(names):
+            x, y = 4 + 110 * (i % columns), 4 + 18 * (i // columns)
+            colour = [int(c) for c in colours[self.labels.index(name)]]
+            cv2.rectangle(strip, (x, y), (x + 12, y + 12), colour, -1)
+            cv2.putText(
+                strip, name, (x + 17, y + 11), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (235,) * 3, 1, cv2.LINE_AA
+            )
+        return np.concatenate([picture, strip])
+
+
+class _Probabilities(nn.Layer):
+    """Softmax over the classes behind a network with one output in a list."""
+
+    def __init__(self, network: nn.Layer):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: paddle.Tensor) -> paddle.Tensor:
+        return F.softmax(self.network(image)[0], axis=1)
+
+
+def palette(classes: int) -> np.ndarray:
+    """A colour per class, uint8 RGB [256, 3]: the PASCAL VOC colour map, 255 black."""
+    colours = np.zeros((256, 3), np.int64)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= ((np.arange(256) >> (3 * bit + channel)) & 1) << (7 - bit)
+    colours[IGNORE] = 0
+    colours[:classes] = colours[1 : classes + 1]  # the map's own first colour is black
+    return colours.astype(np.uint8)
+
+
+def _loss(name: str) -> Any:
+    """A function of (logits, masks) that ignores class 255. Raises UserError for an unknown name.
+
+    PaddleSeg's own CrossEntropyLoss mixes types that Paddle 3 no longer mixes; Paddle's is the same
+    mean over the pixels that count.
+    """
+    if name not in LOSSES:
+        raise UserError(f"train.losses: '{name}' is not known; {suggest(name, LOSSES)}")
+    if name in CROSS_ENTROPY:
+        return lambda logits, masks: F.cross_entropy(logits, masks, axis=1, ignore_index=IGNORE)
+    from paddleseg.cvlibs import manager
+
+    return manager.LOSSES[name](ignore_index=IGNORE)
