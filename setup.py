@@ -28,14 +28,17 @@ setup(
         "pyyaml",
         "tqdm",
         "matplotlib",
+        "pillow",
         "scikit-learn",
+        "scipy",
         "visualdl",
     ],
     extras_require={
         "lite": ["paddlelite==2.13rc0; python_version < '3.11'"],
-        "onnx": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime==1.23.2"],  # reserved for export
-        "openvino": ["openvino==2025.4.1"],  # reserved for export
-        "ray": ["ray==2.60.0"],  # reserved for the analysis on several machines
+        "onnx": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime==1.23.2"],
+        "openvino": ["openvino==2025.4.1"],
+        "ray": ["ray==2.60.0"],
+        "seg": ["paddleseg==2.8.0"],  # UNet; declares an old opencv-python: install it with --no-deps
         "dev": ["pytest", "pytest-timeout", "hypothesis", "ruff", "mypy", "types-PyYAML", "paddleslim"],
     },
     entry_points={"console_scripts": ["paddleprune=paddleprune.cli:console"]},

@@ -22,7 +22,7 @@ BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
-    kinds = {"compression": compression_table, "speed": speed_table}
+    kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table}
     body = kinds[name.split("_")[0]](result["rows"])
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
@@ -30,12 +30,23 @@ def table(name: str) -> str:
 def speed_table(rows: list[dict]) -> str:
     """Engines side by side; the factor is PaddleSlim's time per image and point over ours."""
     first = next(row for row in rows if row["engine"] == "paddleslim")
-    lines = ["| engine | images | points | seconds | ms per image and point | faster |", "|---" * 6 + "|"]
+    head = "| engine | images | points | evaluated | seconds | ms per image and point | faster | max difference |"
+    lines = [head, "|---" * 8 + "|"]
     for row in rows:
         factor = first["ms_per_image_point"] / row["ms_per_image_point"]
         lines.append(
-            f"| {row['engine']} | {row['images']} | {row['points']} | {row['seconds']:.1f} "
-            f"| {row['ms_per_image_point']:.2f} | {factor:.1f}x |"
+            f"| {row['engine']} | {row['images']} | {row['points']} | {row['evaluated']} | {row['seconds']:.1f} "
+            f"| {row['ms_per_image_point']:.2f} | {factor:.1f}x | {row['max_abs_diff']:g} |"
+        )
+    return "\n".join(lines)
+
+
+def scaling_table(rows: list[dict]) -> str:
+    lines = ["| images | groups | processes | seconds | ms per image and point | peak GB |", "|---" * 6 + "|"]
+    for row in rows:
+        lines.append(
+            f"| {row['images']} | {row['points'] // 9} | {row['workers']} | {row['seconds']:.1f} "
+            f"| {row['ms_per_image_point']:.2f} | {row['peak_gb']:.1f} |"
         )
     return "\n".join(lines)
 

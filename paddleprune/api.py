@@ -213,8 +213,19 @@ def _seg_dataset(data_dir: str, file_list: str, label_list: str, transforms: lis
     return Dataset(data_dir, file_list, label_list, transforms, "seg_list")
 
 
+def _modnet(scale: float = 1.0, width: int = 32) -> Model:
+    """MODNet; `scale` multiplies the widths of its backbone, `width` is that of its other branches."""
+    return Model("matting", "modnet", {"scale": scale, "width": width})
+
+
+def _matting_dataset(data_dir: str, file_list: str, transforms: list) -> Dataset:
+    """A folder with lines `image alpha`."""
+    return Dataset(data_dir, file_list, "", transforms, "matting_pairs")
+
+
 cls = SimpleNamespace(MobileNetV2=_mobilenet_v2, MobileNetV1=_mobilenet_v1)
 seg = SimpleNamespace(UNet=_unet)
-datasets = SimpleNamespace(ImageNet=Dataset, SegDataset=_seg_dataset)
+matting = SimpleNamespace(MODNet=_modnet)
+datasets = SimpleNamespace(ImageNet=Dataset, SegDataset=_seg_dataset, MattingDataset=_matting_dataset)
 transforms = _Transforms()
 slim = SimpleNamespace(cal_params_sensitivities=_sensitivities, visualize=_visualize)

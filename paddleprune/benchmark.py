@@ -4,7 +4,7 @@ import datetime
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from . import predictor
 from .engine import checkpoint
 from .engine.checkpoint import SavedModel, versions
 from .errors import UserError
-from .export import lite
+from .export import lite, onnx, openvino
 from .export.inference import Exported, export_inference
 from .tasks import of
 
-RUNTIMES = ("inference", "lite")
+RUNTIMES = ("inference", "lite", "openvino", "onnx")
 
 
 def measure(
@@ -35,8 +35,12 @@ def measure(
         raise UserError(f"--threads {threads}, --repeats {repeats}: both must be 1 or more")
     saved = [checkpoint.load_model(folder) for folder in model_dirs]
     exported = [_export(model) for model in saved]
-    timed = _time_inference if runtime == "inference" else _time_lite
-    times = timed(exported, saved, threads, repeats, warmup)
+    shapes = [model.image_shape for model in saved]
+    if runtime == "lite":
+        times = _time_lite(exported, shapes, threads, repeats, warmup)
+    else:
+        calls = [_call(runtime, e, shape, threads) for e, shape in zip(exported, shapes, strict=True)]
+        times = _time(calls, repeats, warmup)
     return [
         {
             "model": str(folder),
@@ -61,29 +65,39 @@ def _export(saved: SavedModel) -> Exported:
     return export_inference(task.deployed(saved.network), saved.image_shape)
 
 
-def _time_inference(
-    exported: list[Exported], saved: list[SavedModel], threads: int, repeats: int, warmup: int
-) -> list[list[float]]:
-    runners = [predictor.make_predictor(e.model, e.weights, threads) for e in exported]
-    images = [np.random.default_rng(0).random((1, *s.image_shape), np.float32) for s in saved]
-    times: list[list[float]] = [[] for _ in runners]
+def _call(runtime: str, exported: Exported, shape: tuple[int, int, int], threads: int) -> Callable[[], Any]:
+    """One run of an exported network on a random image, in this process."""
+    image = np.random.default_rng(0).random((1, *shape), np.float32)
+    if runtime == "openvino":
+        model = openvino.compiled(*openvino.convert(exported), shape, threads)
+        return lambda: openvino.run(model, image)
+    if runtime == "onnx":
+        session = onnx.session(onnx.convert(exported), threads)
+        return lambda: onnx.run(session, image)
+    runner = predictor.make_predictor(exported.model, exported.weights, threads)
+    return lambda: predictor.run(runner, {exported.input: image})
+
+
+def _time(calls: Sequence[Callable[[], Any]], repeats: int, warmup: int) -> list[list[float]]:
+    """Milliseconds of each call, taking turns."""
+    times: list[list[float]] = [[] for _ in calls]
     for turn in range(warmup + repeats):
-        for i, runner in enumerate(runners):
+        for call, ms in zip(calls, times, strict=True):
             start = time.perf_counter()
-            predictor.run(runner, {exported[i].input: images[i]})
+            call()
             if turn >= warmup:
-                times[i].append(1000 * (time.perf_counter() - start))
+                ms.append(1000 * (time.perf_counter() - start))
     return times
 
 
 def _time_lite(
-    exported: list[Exported], saved: list[SavedModel], threads: int, repeats: int, warmup: int
+    exported: list[Exported], shapes: list[tuple[int, int, int]], threads: int, repeats: int, warmup: int
 ) -> list[list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{i}.nb" for i in range(len(exported))]
         for path, e in zip(paths, exported, strict=True):
             path.write_bytes(lite.convert(e, "x86"))
-        return lite.measure(paths, [s.image_shape for s in saved], threads, repeats, warmup)
+        return lite.measure(paths, shapes, threads, repeats, warmup)
 
 
 def _cpu() -> str:

@@ -66,8 +66,11 @@ class TargetConfig:
 
 @dataclass(frozen=True)
 class PruneConfig:
-    strategy: str = "under_budget"  # under_budget | uniform | for_target
-    ratio: float = 0.5  # for uniform: fraction of channels removed from each group
+    strategy: str = "under_budget"  # under_budget | uniform | for_target | adaptive_fixed
+    ratio: float = 0.5  # for uniform and adaptive_fixed: fraction of channels removed from each group
+    threshold: float = 0.6  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
+    keep_backbone: bool = False  # for adaptive_fixed
+    weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights
     target: TargetConfig = field(default_factory=TargetConfig)  # for for_target
     criterion: str = ""  # a function in pruning/criteria.py; empty = the sensitivities', or l1_norm
     align: int = 8  # kept channels are a multiple of this; 1 = PaddleX
@@ -125,6 +128,7 @@ def check_ranges(config: Config) -> Config:
         ("train.label_smoothing", config.train.label_smoothing,
          0 <= config.train.label_smoothing < 1, "in [0, 1)"),
         ("prune.ratio", config.prune.ratio, 0 <= config.prune.ratio < 1, "in [0, 1)"),
+        ("prune.threshold", config.prune.threshold, 0 <= config.prune.threshold <= 1, "in [0, 1]"),
         ("prune.align", config.prune.align, config.prune.align > 0, "1 or more"),
         ("prune.target.macs", config.prune.target.macs, 0 <= config.prune.target.macs <= 1, "in [0, 1]"),
         ("prune.target.params", config.prune.target.params,
@@ -136,7 +140,12 @@ def check_ranges(config: Config) -> Config:
     choices = [
         ("train.optimizer", config.train.optimizer, ("momentum", "adam", "adamw")),
         ("train.schedule", config.train.schedule, ("cosine", "linear", "step", "constant")),
-        ("prune.strategy", config.prune.strategy, ("under_budget", "uniform", "for_target")),
+        (
+            "prune.strategy",
+            config.prune.strategy,
+            ("under_budget", "uniform", "for_target", "adaptive_fixed"),
+        ),
+        ("prune.weights", config.prune.weights, ("inherit", "scratch")),
     ]
     for key, value, valid_names in choices:
         if value not in valid_names:

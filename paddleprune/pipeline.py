@@ -32,6 +32,7 @@ from .export import formats, lite
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import make_folder, write_json, write_text
+from .metrics._base import Metric
 from .progress import bar
 from .pruning.apply import apply
 from .pruning.groups import find_groups
@@ -109,7 +110,7 @@ def _prune(
         )
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
-    chosen = scheme.choose(config.prune, groups, name, sensitivities_file, eval_metric_loss)
+    chosen = scheme.choose(config.prune, groups, saved.network, name, sensitivities_file, eval_metric_loss)
     plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
     log.info("%s", scheme.table(groups, plan, chosen))
     size = config.data.batch_size
@@ -118,6 +119,9 @@ def _prune(
     if config.prune.recalibrate:
         recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
         ranks.average_statistics(saved.network)
+    if config.prune.weights == "scratch":
+        saved.network = models.build(name, saved.facts["model"]["args"])
+        apply(saved.network, plan, saved.image_shape)
     after = _score(saved.network, task, eval_set, size, "before retraining")[task.metric.main]
     log.info("%s: %.4f dense, %.4f pruned, before retraining", task.metric.main, before, after)
     saved.plan = plan
@@ -154,7 +158,7 @@ def evaluate_model(
 ) -> dict[str, float]:
     """All metrics of a model directory on its validation data, or on another folder or list."""
     saved, task, data, eval_set = open_model(model_dir, dataset, list_file=list_file)
-    return _score(saved.network, task, eval_set, data.batch_size, "evaluate")
+    return _score(saved.network, task, eval_set, data.batch_size, "evaluate", task.full_metric)
 
 
 def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dict[str, Any]:
@@ -283,11 +287,12 @@ def compare(
 
 
 def _score(
-    network: paddle.nn.Layer, task: Task, dataset: Dataset, batch_size: int, title: str = "evaluate"
-) -> dict[str, float]:
+    network: paddle.nn.Layer, task: Task, dataset: Dataset, batch_size: int, title: str = "evaluate",
+    metric: type[Metric] | None = None,
+) -> dict[str, float]:  # fmt: skip
     batches = Batches(dataset, batch_size, train=False, part=(ranks.rank(), ranks.size()))
     stream = bar(batches.epoch(), title, len(batches))
-    return ranks.joined(evaluate(forward_of(network), stream, task.metric)[0]).compute()
+    return ranks.joined(evaluate(forward_of(network), stream, metric or task.metric)[0]).compute()
 
 
 def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:

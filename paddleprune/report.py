@@ -107,7 +107,7 @@ def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels = [
         ("size, MB", [row["size_bytes"] / 1e6 for row in rows]),
         ("macs, millions", [row["macs"] / 1e6 for row in rows]),
-        (f"{rows[0]['metric']}, %", [100 * row["value"] for row in rows]),
+        (_title(rows[0]["metric"]), [_scale(row["metric"]) * row["value"] for row in rows]),
         *((f"{key}, ms", [row["latency_ms"][key] for row in rows]) for key in latencies),
     ]
     columns = 3
@@ -134,7 +134,8 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of a compression result as a Markdown table; ratios are to the first row."""
     first = rows[0]
     latencies = list(first.get("latency_ms", {}))
-    head = ["variant", "size, MB", "macs, M", f"{first['metric']}, %", "before retraining, %"]
+    scale, form = _scale(first["metric"]), ".2f" if _scale(first["metric"]) == 100 else ".3f"
+    head = ["variant", "size, MB", "macs, M", _title(first["metric"]), "before retraining"]
     lines = [
         "| " + " | ".join([*head, *(f"{key}, ms" for key in latencies)]) + " |",
         "|---" * (len(head) + len(latencies)) + "|",
@@ -144,8 +145,8 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
             row["variant"],
             _with_ratio(row["size_bytes"] / 1e6, first["size_bytes"] / 1e6, ".2f"),
             _with_ratio(row["macs"] / 1e6, first["macs"] / 1e6, ".1f"),
-            f"{100 * row['value']:.2f}",
-            "" if row.get("before_retrain") is None else f"{100 * row['before_retrain']:.2f}",
+            f"{scale * row['value']:{form}}",
+            "" if row.get("before_retrain") is None else f"{scale * row['before_retrain']:{form}}",
             *(_with_ratio(row["latency_ms"][k], first["latency_ms"][k], ".2f") for k in latencies),
         ]
         lines.append("| " + " | ".join(cells) + " |")
@@ -162,6 +163,17 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
             f"--results: '{path}' holds no compression rows; make it with tools/report.py --before --after"
         )
     return rows
+
+
+ERRORS = ("mse", "mad", "sad", "grad", "conn")  # metrics that are no fractions
+
+
+def _scale(metric: str) -> int:
+    return 1000 if metric in ERRORS else 100
+
+
+def _title(metric: str) -> str:
+    return f"{metric}, 1e-3" if metric in ERRORS else f"{metric}, %"
 
 
 def _with_ratio(value: float, first: float, form: str) -> str:

@@ -11,7 +11,9 @@ from paddle import nn
 
 from .config import PruneConfig
 from .errors import UserError
+from .models import parts
 from .pruning import criteria, interop, ratios
+from .pruning.adaptive import adaptive_fixed
 from .pruning.groups import Groups
 from .pruning.plan import Plan, keep_count, make_plan
 from .pruning.sensitivity import Provenance, Sensitivities
@@ -31,9 +33,12 @@ class Scheme:
     title: str
     criterion: str
     whole: tuple[str, ...] = ()
+    align: int | None = None  # instead of prune.align
 
 
-def choose(prune: PruneConfig, groups: Groups, model: str, file: str | None, budget: float | None) -> Scheme:
+def choose(
+    prune: PruneConfig, groups: Groups, network: nn.Layer, model: str, file: str | None, budget: float | None
+) -> Scheme:
     """Ratios by `prune.strategy`. Raises UserError for what does not go together."""
     if budget is not None and prune.strategy != "under_budget":
         raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
@@ -42,6 +47,14 @@ def choose(prune: PruneConfig, groups: Groups, model: str, file: str | None, bud
             raise UserError("--sensitivities_file: prune.strategy 'uniform' takes none; leave it out")
         title = f"uniform {prune.ratio}"
         return Scheme(ratios.uniform(groups, prune.ratio), title, prune.criterion or "l1_norm")
+    if prune.strategy == "adaptive_fixed":
+        if file is not None:
+            raise UserError("--sensitivities_file: prune.strategy 'adaptive_fixed' takes none; leave it out")
+        chosen = adaptive_fixed(
+            groups, network, parts(model), prune.threshold, prune.ratio, prune.keep_backbone
+        )
+        body = "backbone kept" if prune.keep_backbone else f"threshold {prune.threshold}"
+        return Scheme(chosen, f"adaptive_fixed, {body}, ratio {prune.ratio}", "l1_norm", align=1)
     if file is None:
         raise UserError(
             f"prune.strategy: '{prune.strategy}' needs sensitivities; add --sensitivities_file "
@@ -118,7 +131,7 @@ def _for_target(
     dense = getattr(groups.cost(), what)
 
     def left(chosen: Mapping[str, float]) -> float:
-        kept = {n: keep_count(groups[n].size, r, prune.align) for n, r in chosen.items()}
+        kept = {n: keep_count(groups[n].size, r, groups[n].units_of(prune.align)) for n, r in chosen.items()}
         return getattr(groups.cost(kept), what) / dense
 
     chosen, budget = ratios.for_target(curves, left, target)
@@ -128,7 +141,7 @@ def _for_target(
 def plan_of(scheme: Scheme, align: int, groups: Groups, network: nn.Layer) -> Plan:
     """The channels that go, by the scheme's criterion. Raises UserError if none would."""
     scores = criteria.scores(scheme.criterion, groups, network)
-    plan = make_plan(groups, scheme.ratios, scores, align)
+    plan = make_plan(groups, scheme.ratios, scores, scheme.align or align)
     if not plan.kept:
         raise UserError(
             f"nothing would be pruned ({scheme.title}, align {align}); raise "

@@ -21,6 +21,7 @@ WALKS = {
         ["train.losses={CrossEntropyLoss: 0.8, DiceLoss: 0.2}"],
         ["val_0000_mask.png"],
     ),
+    "matting": (str(ROOT / "configs/matting/modnet_sample.yml"), [], ["val_0000_alpha.png"]),
 }
 
 
@@ -77,7 +78,7 @@ def test_the_exported_file_says_what_the_network_says(walked):
     form = "lite" if lite.installed() else "inference"
     parity = json.loads((walked / form / "manifest.json").read_text())["parity"]
     assert parity["max_abs_diff"] < 1e-4
-    assert parity["same_decisions"] > 0.9999
+    assert parity["same_decisions"] is None or parity["same_decisions"] > 0.9999
     assert parity["trained"] == pytest.approx(parity["exported"], abs=1e-4)
 
 

@@ -134,7 +134,7 @@ class Prepared:
 def _agrees(replay: ReplayEngine, network: nn.Layer, images: np.ndarray) -> bool:
     """Does the inference engine say what the network says? Kernels of oneDNN differ for some
     operators (nearest interpolation by other factors than 2)."""
-    pairs = zip(forward_of(network)(images)[0], replay.whole()(images)[0], strict=True)
+    pairs = zip(forward_of(network)(images)[0], replay.whole()(images)[0], strict=False)  # without helpers
     return all(np.abs(a - b).max() <= 1e-3 * max(1.0, np.abs(a).max()) for a, b in pairs)
 
 

@@ -66,7 +66,7 @@ def benchmark(verbs: Any) -> None:
     verb.add_argument(
         "--runtime",
         default="inference",
-        help="inference (Paddle Inference, oneDNN) or lite (Paddle Lite x86)",
+        help="inference (Paddle Inference, oneDNN), lite (Paddle Lite x86), openvino or onnx",
     )
     verb.add_argument("--threads", type=int, nargs="+", default=[1], help="one or more counts (default: 1)")
     verb.add_argument("--repeats", type=int, default=50, help="timed runs of each model (default: 50)")

@@ -26,7 +26,9 @@ def export(verbs: Any) -> None:
                  "--model_dir output/pruned/best_model --save_dir output/lite --format lite")  # fmt: skip
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
     verb.add_argument("--save_dir", required=True, help="folder for the files and manifest.json")
-    verb.add_argument("--format", required=True, help="inference (Paddle Inference) or lite (Paddle Lite)")
+    verb.add_argument(
+        "--format", required=True, help="inference (Paddle Inference), lite (Paddle Lite), onnx or openvino"
+    )
     verb.add_argument("--targets", default="x86,arm", help="of lite: x86, arm or both (default: x86,arm)")
     verb.add_argument("--dataset", help="folder of the data to check on (default: the training's)")
     verb.add_argument(

@@ -24,11 +24,13 @@ def make(task: str, save_dir: str | Path, train: int | None = None, val: int | N
     """Write sample data of `task` to `save_dir`: images/, train_list.txt, val_list.txt, labels.txt.
 
     classification: one digit an image, 10 classes. segmentation: up to three digits an image, each of
-    the classes straight (1, 4, 7) and round (the others) on background, their rims 255.
+    the classes straight (1, 4, 7) and round (the others) on background, their rims 255. matting: a
+    large digit an image, with its alpha.
     Existing sample data is replaced. Raises UserError for another task, or a folder with
     something else in it.
     """
-    makers = {"classification": (_classification, 2000, 300), "segmentation": (_segmentation, 600, 100)}
+    makers = {"classification": (_classification, 2000, 300), "segmentation": (_segmentation, 600, 100),
+              "matting": (_matting, 600, 100)}  # fmt: skip
     if task not in makers:
         raise UserError(f"--task: there is no sample data for '{task}'; valid: {', '.join(makers)}")
     save_dir = Path(save_dir)
@@ -75,6 +77,21 @@ def _segmentation(folder: Path, train: int, val: int) -> None:
         return f"{name}.jpg {target}.png\n"
 
     (folder / "masks").mkdir()
+    _splits(folder, train, val, len(digits.images), one)
+
+
+def _matting(folder: Path, train: int, val: int) -> None:
+    photos, digits = load_sample_images().images, load_digits()
+
+    def one(i: int, pool: list[int], rng: np.random.Generator, name: str) -> str:
+        image = _background(photos, SCENE, rng) * 1.6
+        alpha = _paste(image, digits.images[pool[i % len(pool)]], int(rng.integers(48, 61)), rng)
+        _write(folder / f"{name}.jpg", image)
+        target = name.replace("images", "alphas")
+        cv2.imwrite(str(folder / f"{target}.png"), np.round(255 * alpha).astype(np.uint8))
+        return f"{name}.jpg {target}.png\n"
+
+    (folder / "alphas").mkdir()
     _splits(folder, train, val, len(digits.images), one)
 
 

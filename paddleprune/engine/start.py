@@ -55,6 +55,9 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
 
 def _load(saved: SavedModel, path: Path) -> None:
     weights = checkpoint.read_weights(path)
+    prefix = models.backbone_prefix(saved.facts["model"]["name"])
+    if prefix and not any(name.startswith(prefix) for name in weights):  # of the backbone's classifier
+        weights = {prefix + name: array for name, array in weights.items()}
     problems = checkpoint.put_weights(saved.network, weights)
     own = saved.network.state_dict()
     loaded = len(own) - len({problem.split(":")[0] for problem in problems} & set(own))

@@ -10,10 +10,10 @@ from ..engine.evaluate import Forward
 from ..errors import UserError
 from ..lookup import suggest
 from ..predictor import make_predictor, run
-from . import lite
+from . import lite, onnx, openvino
 from .inference import Exported, export_inference
 
-FORMATS = ("inference", "lite")
+FORMATS = ("inference", "lite", "onnx", "openvino")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,15 @@ def make(form: str, network: nn.Layer, image_shape: tuple[int, ...], targets: Se
         runner = make_predictor(exported.model, exported.weights, os.cpu_count() or 1)
         files = {"model.pdmodel": exported.model, "model.pdiparams": exported.weights}
         return Made(files, exported, "Paddle Inference", lambda x: [run(runner, {exported.input: x})])
+    if form == "onnx":
+        model = onnx.convert(exported)
+        session = onnx.session(model)
+        return Made({"model.onnx": model}, exported, "ONNX Runtime", lambda x: [onnx.run(session, x)])
+    if form == "openvino":
+        xml, weights = openvino.convert(exported)
+        compiled = openvino.compiled(xml, weights, image_shape)
+        files = {"model.xml": xml, "model.bin": weights}
+        return Made(files, exported, "OpenVINO", lambda x: [openvino.run(compiled, x)])
     made = {target: lite.convert(exported, target) for target in dict.fromkeys([*targets, "x86"])}
     files = {f"model_{target}.nb": made[target] for target in targets}
     return Made(files, exported, "Paddle Lite x86", lambda x: [lite.run(made["x86"], x)])

@@ -6,6 +6,7 @@ instance_norm's `SavedMean`), and Paddle Lite's optimizer then crashes on the fi
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from paddle import nn
 
@@ -20,6 +21,11 @@ class Exported:
     weights: bytes
     input: str
     outputs: tuple[str, ...]
+
+    def write(self, folder: Path) -> None:
+        """`model.pdmodel` and `model.pdiparams`, for tools that read files."""
+        (folder / "model.pdmodel").write_bytes(self.model)
+        (folder / "model.pdiparams").write_bytes(self.weights)
 
 
 def export_inference(network: nn.Layer, image_shape: tuple[int, ...]) -> Exported:

@@ -30,6 +30,25 @@ def example(name: str) -> dict:
     return find_module(sys.modules[__name__], name, "model.name").EXAMPLE
 
 
+def backbone_prefix(name: str) -> str:
+    """What stands before the names of a classifier's weights where the model uses it as its backbone."""
+    return getattr(find_module(sys.modules[__name__], name, "model.name"), "BACKBONE", "")
+
+
+def parts(name: str) -> dict[str, tuple[str, ...]]:
+    """{"adaptive", "fixed", "backbone"}: beginnings of layers' names, for prune.strategy=adaptive_fixed.
+
+    Raises UserError where the model names none.
+    """
+    found = getattr(find_module(sys.modules[__name__], name, "model.name"), "PARTS", None)
+    if found is None:
+        raise UserError(
+            f"prune.strategy: 'adaptive_fixed' is not for {name}, which names no adaptive and fixed parts; "
+            "use under_budget, uniform or for_target"
+        )
+    return found
+
+
 def imagenet_weights(name: str, args: dict) -> Path:
     """The file with the library's ImageNet weights for this architecture, downloaded if need be.
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from .groups import Group, Groups, Read
 from .trace import legacy
+from .walk import needed_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ def cut(groups: Groups, group: Group) -> Cut | None:
         for i, read in enumerate(sorted(readers, key=lambda r: -r.operator)):
             masks[_insert_mask(block, read, i)] = read
         late = tuple(name for name in traced.outputs if name not in made)
-        needed = _needed(block, late, stop=first)
+        needed = needed_by(block, late, stop=first)
         live = sorted(n for n in made & needed if not block.var(n).persistable)
     early = tuple(name for name in traced.outputs if name in made)
     return Cut(first, tuple(live), early, late, program, masks)
@@ -83,14 +84,5 @@ def _insert_mask(block: Any, read: Read, number: int) -> str:
 def _readers(groups: Groups, group: Group) -> list[Read]:
     """The group's reads by operators that the outputs depend on."""
     block = groups.traced.program.global_block()
-    needed = _needed(block, groups.traced.outputs)
+    needed = needed_by(block, groups.traced.outputs)
     return [r for r in group.reads if needed & set(block.ops[r.operator].output_arg_names)]
-
-
-def _needed(block: Any, outputs: Sequence[str], stop: int = 0) -> set[str]:
-    """All variables that `outputs` depend on through operators from number `stop` on."""
-    needed = set(outputs)
-    for op in reversed(block.ops[stop:]):
-        if needed & set(op.output_arg_names):
-            needed.update(op.input_arg_names)
-    return needed

@@ -67,6 +67,15 @@ class Group:
     slots: tuple[Slot, ...]
     reads: tuple[Read, ...]
 
+    @property
+    def channels(self) -> int:
+        """Channels of a producer per unit: 2 where the halves of a layer go together."""
+        return max(slot.index.shape[1] for slot in self.role("out"))
+
+    def units_of(self, channels: int) -> int:
+        """How many units make so many channels, at least 1."""
+        return max(1, channels // self.channels)
+
     def role(self, role: str) -> list[Slot]:
         return [slot for slot in self.slots if slot.role == role]
 
@@ -129,6 +138,7 @@ def find_groups(network: nn.Layer, image_shape: tuple[int, ...]) -> Groups:
     """Trace `network` on one image [C, H, W] and find its groups. Weights are not changed."""
     traced = trace(network, tuple(image_shape))
     walk = Walk(traced)
+    walk.lock_helpers(traced.helpers)
     tensors = {name: tuple(t.shape) for name, t in traced.tensors.values()}
     return Groups(
         groups=_collect(walk),

@@ -65,11 +65,12 @@ def make_plan(
     scores: Mapping[str, np.ndarray],
     align: int = 1,
 ) -> Plan:
-    """Keep the units of highest score in each group; among equal ones, those of lower index go."""
+    """Keep the units of highest score in each group; among equal ones, those of lower index go.
+    `align` is in channels."""
     kept, sizes = {}, {}
     for name, ratio in ratios.items():
         size = groups[name].size
-        count = keep_count(size, ratio, align)
+        count = keep_count(size, ratio, groups[name].units_of(align))
         if count < size:
             best = np.argsort(scores[name], kind="stable")[size - count :]
             kept[name] = tuple(int(u) for u in np.sort(best))

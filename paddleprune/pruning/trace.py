@@ -29,12 +29,14 @@ def legacy() -> Iterator[None]:
 @dataclass(frozen=True)
 class Traced:
     """`program`: operators of the network in evaluation mode, batch size free.
+    `outputs` are those that the network is deployed for, `helpers` those that serve training alone.
     `tensors`: program variable -> (structured name, tensor) of each parameter and statistic."""
 
     program: Any
     input: str
     outputs: tuple[str, ...]
     tensors: dict[str, tuple[str, paddle.Tensor]]
+    helpers: tuple[str, ...] = ()
 
 
 class _Whole(nn.Layer):
@@ -51,6 +53,9 @@ class _Whole(nn.Layer):
 
 def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
     """Run `network` symbolically on an image [N, *image_shape]. The network is left as it was.
+
+    A network may say with an attribute `deployed_outputs` how many of its outputs, the first ones,
+    are of use after training.
 
     Raises UserError if its forward cannot be traced.
     """
@@ -71,7 +76,9 @@ def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         tensors.setdefault(tensor.name, (name, tensor))
     inputs = [v.name for v in concrete.inputs if hasattr(v, "name")]
-    return Traced(program, inputs[0], tuple(v.name for v in paddle.utils.flatten(concrete.outputs)), tensors)
+    outputs = tuple(v.name for v in paddle.utils.flatten(concrete.outputs))
+    count = getattr(network, "deployed_outputs", len(outputs))
+    return Traced(program, inputs[0], outputs[:count], tensors, outputs[count:])
 
 
 def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]) -> tuple[bytes, bytes]:

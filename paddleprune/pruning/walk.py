@@ -38,7 +38,7 @@ class Walk(UnionFind):
     variable, axis, atoms)], `layers` (weights in order), `positions`, and the union-find."""
 
     def __init__(self, traced: Traced):
-        self.block = traced.program.global_block()
+        self.block, self.outputs = traced.program.global_block(), traced.outputs
         self.names = {variable: name for variable, (name, _) in traced.tensors.items()}
         super().__init__()
         self.channels: dict[str, Channels] = {}
@@ -52,9 +52,18 @@ class Walk(UnionFind):
         self.lock(image.atoms, "it is the network's input")
         for number, op in enumerate(self.block.ops):
             self.visit(number, op)
-        for output in traced.outputs:
+        for output in (*traced.outputs, *traced.helpers):
             if output in self.channels:
                 self.lock(self.channels[output].atoms, "its channels are the network's output")
+
+    def lock_helpers(self, helpers: Sequence[str]) -> None:
+        """Lock the filters that only outputs for training depend on: nothing would be won."""
+        served, helping = needed_by(self.block, self.outputs), needed_by(self.block, helpers)
+        for op in self.block.ops:
+            made = set(op.output_arg_names)
+            if made & helping and not made & served and op.type in LAYERS:
+                for variable in made & set(self.channels):
+                    self.lock(self.channels[variable].atoms, "it serves training alone")
 
     def reason(self, weight: str) -> str | None:
         """Why no filter of `weight` is in a group; None if one is."""
@@ -327,6 +336,15 @@ class Walk(UnionFind):
         if op.attr("axis") % len(self.shape(source)) == x.axis:
             raise Refused(f"'{op.type}' runs over its channels")
         self.channels[_one(op, "Out")] = x
+
+
+def needed_by(block: Any, outputs: Sequence[str], stop: int = 0) -> set[str]:
+    """All variables that `outputs` depend on through operators from number `stop` on."""
+    needed = set(outputs)
+    for op in reversed(block.ops[stop:]):
+        if needed & set(op.output_arg_names):
+            needed.update(op.input_arg_names)
+    return needed
 
 
 def _one(op: Any, argument: str) -> str:

@@ -15,7 +15,8 @@ from ..metrics._base import Metric
 class Task(ABC):
     """One vision task. `outputs` below is a sequence of arrays, one per network output."""
 
-    metric: ClassVar[type[Metric]]
+    metric: ClassVar[type[Metric]]  # that models are judged by
+    full_metric: ClassVar[type[Metric] | None] = None  # with more, slower values, for reports
     options: ClassVar[tuple[str, ...]] = ()  # keys of the config's `train` that its __init__ takes
 
     def __init__(self, labels: list[str]):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleprune.errors import UserError
+from paddleprune.pruning.groups import Group, Slot
 from paddleprune.pruning.plan import Plan, keep_count, make_plan
 from paddleprune.pruning.ratios import for_target, under_budget, uniform
 
@@ -85,10 +86,8 @@ def test_kept_channels_without_rounding_are_paddleslims(size, ratio):
 
 
 def test_the_channels_of_lowest_score_go():
-    class Group:
-        size = 4
-
-    plan = make_plan({"g": Group}, {"g": 0.5}, {"g": np.array([3.0, 1.0, 2.0, 1.0])})
+    group = Group("g", 4, (Slot("w", 0, "out", np.arange(4)[:, None]),), ())
+    plan = make_plan({"g": group}, {"g": 0.5}, {"g": np.array([3.0, 1.0, 2.0, 1.0])})
     assert plan.kept == {"g": (0, 2)}
     assert list(plan.removed("g")) == [1, 3]
     assert Plan.from_dict(plan.as_dict()) == plan

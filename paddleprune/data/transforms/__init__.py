@@ -13,13 +13,17 @@ import numpy as np
 
 from ...errors import UserError
 from ...lookup import construct, suggest
-from . import image
+from . import image, matting
 
 
 def available() -> dict[str, type]:
     """{name: class} of all transforms."""
-    classes = inspect.getmembers(image, inspect.isclass)
-    return {name: c for name, c in classes if c.__module__ == image.__name__ and name[0] != "_"}
+    return {
+        name: c
+        for module in (image, matting)
+        for name, c in inspect.getmembers(module, inspect.isclass)
+        if c.__module__ == module.__name__ and name[0] != "_"
+    }
 
 
 class Compose:

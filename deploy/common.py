@@ -1,0 +1,180 @@
+"""What the Python clients share: the manifest, pre-processing, results and pictures.
+
+Needs numpy and OpenCV, and nothing of the package that made the model: all it knows of the model is
+in `manifest.json`.
+"""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+
+
+class Model:
+    """A folder with a manifest, and `run`: images [N, 3, H, W] -> list of outputs."""
+
+    def __init__(self, folder, run):
+        self.folder, self.run = Path(folder), run
+        self.manifest = read_manifest(folder)
+        self.task, self.labels = self.manifest["task"], self.manifest["labels"]
+
+    def result(self, picture):
+        """uint8 RGB [H, W, 3] -> what the model says of it; maps have the picture's size."""
+        image = preprocess(picture, self.manifest["transforms"])
+        outputs = self.run(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
+        return RESULTS[self.task](outputs[0], self.labels, picture.shape[1::-1])
+
+
+def read_manifest(folder):
+    path = Path(folder) / "manifest.json"
+    if not path.is_file():
+        raise SystemExit(f"'{folder}' has no manifest.json; pass the --save_dir of tools/export.py")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# pre-processing --------------------------------------------------------------------------
+
+
+def preprocess(picture, transforms):
+    """The manifest's transforms, one after the other -> float32 [H, W, 3]."""
+    image = picture
+    for spec in transforms:
+        name, arguments = (spec, {}) if isinstance(spec, str) else next(iter(spec.items()))
+        if name not in STEPS:
+            raise SystemExit(f"the manifest asks for '{name}', which this client does not know")
+        image = STEPS[name](image, **arguments)
+    return image.astype(np.float32)
+
+
+def resize(image, size):
+    height, width = (size, size) if isinstance(size, int) else size
+    return _resized(image, width, height)
+
+
+def resize_by_short(image, size):
+    height, width = image.shape[:2]
+    scale = size / min(height, width)
+    return _resized(image, max(size, round(width * scale)), max(size, round(height * scale)))
+
+
+def center_crop(image, size):
+    top, left = ((n - size) // 2 for n in image.shape[:2])
+    return image[top : top + size, left : left + size]
+
+
+def normalize(image, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)):
+    return (image.astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
+
+
+STEPS = {
+    "Resize": resize,
+    "ResizeByShort": resize_by_short,
+    "CenterCrop": center_crop,
+    "Normalize": normalize,
+}
+
+
+def _resized(image, width, height):
+    shrinks = width * height < image.shape[0] * image.shape[1]
+    kind = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=kind)
+
+
+# results ---------------------------------------------------------------------------------
+
+
+def classes_of(scores, labels, size):
+    scores = scores.reshape(-1)
+    best = np.argsort(-scores, kind="stable")[:5]
+    return {"top": [{"label": labels[i], "index": int(i), "score": round(float(scores[i]), 6)} for i in best]}
+
+
+def mask_of(scores, labels, size):
+    mask = cv2.resize(scores[0].argmax(0).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return {"mask": mask}
+
+
+def alpha_of(mattes, labels, size):
+    matte = cv2.resize(np.clip(mattes[0, 0], 0, 1), size, interpolation=cv2.INTER_LINEAR)
+    return {"alpha": np.round(255 * matte).astype(np.uint8)}
+
+
+RESULTS = {"classification": classes_of, "segmentation": mask_of, "matting": alpha_of}
+
+
+# pictures --------------------------------------------------------------------------------
+
+
+def draw(picture, result, background=(0, 160, 80)):
+    """uint8 RGB of the same size: the person on a plain background, classes in colours, or the label."""
+    if "alpha" in result:
+        alpha = result["alpha"][..., None] / 255
+        return (alpha * picture + (1 - alpha) * np.float64(background)).round().astype(np.uint8)
+    if "mask" in result:
+        hues = (np.arange(256) * 67 % 180).astype(np.uint8)
+        colours = cv2.cvtColor(
+            np.dstack([hues, np.full(256, 200), np.full(256, 230)]).astype(np.uint8), cv2.COLOR_HSV2RGB
+        )[0]
+        return (0.45 * picture + 0.55 * colours[result["mask"]]).round().astype(np.uint8)
+    best = result["top"][0]
+    drawn = np.ascontiguousarray(picture)
+    text = f"{best['label']} {100 * best['score']:.1f} %"
+    cv2.putText(drawn, text, (4, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
+    return drawn
+
+
+def find_pictures(path):
+    path = Path(path)
+    found = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.suffix.lower() in ENDINGS)
+    if not found:
+        raise SystemExit(f"'{path}' is no picture, no video and no folder of pictures")
+    return found
+
+
+def process_pictures(model, path, save_dir):
+    """Draw each picture and write `results.json`; {file name: result}."""
+    save_dir = Path(save_dir)
+    save_dir.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for file in find_pictures(path):
+        raw = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if raw is None:
+            raise SystemExit(f"'{file}' is not a readable picture")
+        picture = cv2.cvtColor(raw, cv2.COLOR_BGR2RGB)
+        result = model.result(picture)
+        cv2.imwrite(str(save_dir / f"{file.stem}.png"), draw(picture, result)[..., ::-1])
+        for key, value in result.items():
+            if isinstance(value, np.ndarray):
+                result[key] = f"{file.stem}_{key}.png"
+                cv2.imwrite(str(save_dir / result[key]), value)
+        results[file.name] = result
+    (save_dir / "results.json").write_text(json.dumps(results, indent=1))
+    return results
+
+
+def process_video(model, path, save_dir):
+    """Draw each frame of a video into `<name>.mp4`; how many frames there were."""
+    source = cv2.VideoCapture(str(path))
+    if not source.isOpened():
+        raise SystemExit(f"'{path}' is not a readable video")
+    save_dir = Path(save_dir)
+    save_dir.mkdir(parents=True, exist_ok=True)
+    size = tuple(int(source.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    rate = source.get(cv2.CAP_PROP_FPS) or 25
+    target = cv2.VideoWriter(
+        str(save_dir / f"{Path(path).stem}.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), rate, size
+    )
+    count = 0
+    while True:
+        more, frame = source.read()
+        if not more:
+            break
+        picture = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        target.write(cv2.cvtColor(draw(picture, model.result(picture)), cv2.COLOR_RGB2BGR))
+        count += 1
+    target.release()
+    return count

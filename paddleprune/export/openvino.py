@@ -1,0 +1,54 @@
+"""OpenVINO: `.xml` and `.bin` files, read from the inference program, run here on the CPU."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from .inference import Exported
+
+INSTALL = "pip install openvino==2025.4.1"
+
+
+def convert(exported: Exported) -> tuple[bytes, bytes]:
+    """The `.xml` and the `.bin` file as bytes, weights in float32.
+
+    Raises UserError where OpenVINO cannot read an operator.
+    """
+    ov = _library()
+    with tempfile.TemporaryDirectory() as folder:
+        exported.write(Path(folder))
+        try:
+            model = ov.Core().read_model(f"{folder}/model.pdmodel", f"{folder}/model.pdiparams")
+        except RuntimeError as error:
+            reason = (str(error).strip().splitlines() or ["unknown"])[-1]
+            raise UserError(
+                f"--format openvino: OpenVINO cannot read this model ({reason}); use --format onnx or inference"
+            ) from error
+        ov.save_model(model, f"{folder}/model.xml", compress_to_fp16=False)
+        return Path(folder, "model.xml").read_bytes(), Path(folder, "model.bin").read_bytes()
+
+
+def compiled(xml: bytes, weights: bytes, shape: tuple[int, ...], threads: int = 0) -> Any:
+    """A model ready to run on the CPU, for images [N, *shape]. `threads`: 0 = all cores."""
+    ov = _library()
+    core = ov.Core()
+    model = core.read_model(xml, weights)
+    model.reshape([-1, *shape])
+    hints = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+    return core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", **hints})
+
+
+def run(model: Any, images: np.ndarray) -> list[np.ndarray]:
+    found = model(np.ascontiguousarray(images))
+    return [np.array(found[output]) for output in model.outputs]
+
+
+def _library() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError(f"OpenVINO is not installed; {INSTALL}") from error
+    return openvino

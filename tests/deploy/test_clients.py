@@ -1,0 +1,110 @@
+"""The clients know only the manifest, and say what tools/infer.py says."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from paddleprune.config import load_config
+from paddleprune.data.sample_data import make
+from paddleprune.pipeline import export_model, infer, train
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["model.args.scale=0.25", "data.image_shape=[3,32,32]",
+         "data.eval_transforms=[{ResizeByShort: {size: 36}}, {CenterCrop: {size: 32}}, Normalize]",
+         "data.train_transforms=[{Resize: {size: 32}}, Normalize]"]  # fmt: skip
+TASKS = {
+    "classification": ("classification/mobilenet_v2_sample.yml", SMALL),
+    "segmentation": ("segmentation/unet_sample.yml", []),
+    "matting": ("matting/modnet_sample.yml", []),
+}
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def trained(request, tmp_path_factory):
+    """(task, folder) of a model of each task, trained for one epoch, and its data."""
+    config, settings = TASKS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    make(request.param, folder / "data", 48, 12)
+    settings = [f"data.root={folder}/data", "train.epochs=1", *settings]
+    train(load_config(ROOT / "configs" / config, settings), folder / "run")
+    return request.param, folder
+
+
+def client(name, *arguments):
+    """Run a client in an empty place, where the package cannot be found."""
+    command = [sys.executable, "-c", BLOCK, str(ROOT / "deploy" / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+BLOCK = """
+import runpy, sys
+sys.modules["paddle"] = sys.modules["paddleprune"] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("form", ["openvino", "onnx"])
+def test_the_exported_file_says_what_the_network_says(trained, tmp_path, form):
+    pytest.importorskip({"openvino": "openvino", "onnx": "paddle2onnx"}[form])
+    manifest = export_model(trained[1] / "run/best_model", tmp_path / form, form)
+    assert manifest["parity"]["max_abs_diff"] < 1e-4
+    assert manifest["parity"]["images"] == 12
+    assert manifest["parity"]["trained"] == pytest.approx(manifest["parity"]["exported"], abs=1e-4)
+
+
+def test_the_openvino_client_says_what_infer_says(trained, tmp_path):
+    pytest.importorskip("openvino")
+    task, folder = trained
+    export_model(folder / "run/best_model", tmp_path / "export", "openvino")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i, size in enumerate([(70, 50), (64, 64), (41, 90)]):
+        image = cv2.resize(cv2.imread(str(folder / f"data/images/val_000{i}.jpg")), size)
+        cv2.imwrite(str(pictures / f"{i}.png"), image)
+    expected = infer(folder / "run/best_model", pictures, tmp_path / "ours")
+    client("openvino/run.py", "--model", str(tmp_path / "export"), "--input", str(pictures),
+           "--save_dir", str(tmp_path / "theirs"))  # fmt: skip
+    found = json.loads((tmp_path / "theirs/results.json").read_text())
+    assert list(found) == list(expected)
+    for name, result in found.items():
+        if task == "classification":
+            assert [t["index"] for t in result["top"]] == [t["index"] for t in expected[name]["top"]]
+            scores = [[t["score"] for t in r["top"]] for r in (result, expected[name])]
+            np.testing.assert_allclose(*scores, atol=1e-4)
+            continue
+        key = "mask" if task == "segmentation" else "alpha"
+        maps = [cv2.imread(str(tmp_path / who / r[key]), cv2.IMREAD_UNCHANGED).astype(int)
+                for who, r in (("theirs", result), ("ours", expected[name]))]  # fmt: skip
+        assert maps[0].shape == maps[1].shape
+        if key == "mask":
+            assert (maps[0] == maps[1]).mean() > 0.999
+        else:
+            assert np.abs(maps[0] - maps[1]).max() <= 1
+        drawn = cv2.imread(str(tmp_path / "theirs" / name))
+        assert drawn.shape[:2] == maps[0].shape
+
+
+def test_the_openvino_client_mattes_a_video(trained, tmp_path):
+    pytest.importorskip("openvino")
+    task, folder = trained
+    if task != "matting":
+        pytest.skip("one task is enough")
+    export_model(folder / "run/best_model", tmp_path / "export", "openvino")
+    video = cv2.VideoWriter(str(tmp_path / "in.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+    for i in range(7):
+        video.write(cv2.imread(str(folder / f"data/images/val_000{i}.jpg")))
+    video.release()
+    text = client("openvino/run.py", "--model", str(tmp_path / "export"), "--input", str(tmp_path / "in.avi"),
+                  "--save_dir", str(tmp_path / "out"))  # fmt: skip
+    assert text.startswith("7 frames")
+    drawn = cv2.VideoCapture(str(tmp_path / "out/in.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 7
+    assert drawn.read()[1].std() > 5
