@@ -153,7 +153,9 @@ def _channels(backbone: nn.Layer) -> list[int]:
 
 
 def _scaled(x: paddle.Tensor, factor: float) -> paddle.Tensor:
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    """Bilinear; by size and not by factor, which converters to ONNX do not take."""
+    size = [int(n * factor) for n in x.shape[2:]]
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def _cat(*parts: paddle.Tensor) -> paddle.Tensor:
