@@ -21,7 +21,11 @@ WALKS = {
         ["train.losses={CrossEntropyLoss: 0.8, DiceLoss: 0.2}"],
         ["val_0000_mask.png"],
     ),
-    "matting": (str(ROOT / "configs/matting/modnet_sample.yml"), [], ["val_0000_alpha.png"]),
+    "matting": (
+        str(ROOT / "configs/matting/modnet_sample.yml"),
+        ["model.args.width=8"],
+        ["val_0000_alpha.png"],
+    ),
 }
 
 
@@ -30,7 +34,7 @@ def walked(request, tmp_path_factory):
     """Every step once; the folder, and what each step printed on stdout is checked by its files."""
     task, (config, settings, _) = request.param, WALKS[request.param]
     folder = tmp_path_factory.mktemp("walk")
-    data, dense, pruned = make(task, folder / "data", 240, 60), folder / "dense", folder / "pruned"
+    data, dense, pruned = make(task, folder / "data", 160, 40), folder / "dense", folder / "pruned"
     settings = ["--set", f"data.root={data}", *settings]
     form = "lite" if lite.installed() else "inference"
     budget = ["--sensitivities_file", f"{folder}/s.json", "--eval_metric_loss", "0.2"]
