@@ -121,6 +121,20 @@ MISTAKES = {
     "no such list": (["eval", "--model_dir", "{model}", "--list", "none.txt"], "does not exist"),
     "ratios out of range": (["sensitivity", "--model_dir", "{model}", "--save_file", "{dir}/s.json", "--ratios", "0.5,1"], "--ratios"),
     "analysis of a pruned model": (["sensitivity", "--model_dir", "{pruned}", "--save_file", "{dir}/s.json"], "is pruned already"),
+    "a subset of nothing": (["@sensitivity", "--subset", "0"], "--subset: 0 is out of range; the list has 48"),
+    "a subset that is too large": (["@sensitivity", "--subset", "49"], "--subset: 49 is out of range"),
+    "a subset that is no number": (["@sensitivity", "--subset", "half"], "a number of images, or auto"),
+    "a shard beyond the last": (["@sensitivity", "--shard", "4/3"], "numbered 1/3 to 3/3"),
+    "a shard that is none": (["@sensitivity", "--shard", "third"], "must be K/N"),
+    "no worker": (["@sensitivity", "--workers", "0"], "--workers: 0 is out of range"),
+    "no such cluster": (["@sensitivity", "--ray", "localhost:1"], "no cluster answers at 'localhost:1'"),
+    "merging a file that is not there": (
+        ["merge-sensitivities", "{dir}/none.json", "--save_file", "{dir}/m.json"], "none.json' does not exist"),
+    "merging what is no table": (
+        ["merge_sensitivities", "{dir}/no_table.json", "--save_file", "{dir}/m.json"], "is not of format"),
+    "a threshold beyond 1": (["@train", "prune.threshold=2"], "prune.threshold: 2"),
+    "adaptive pruning of another model": (["@train", "prune.strategy=adaptive_fixed"], "not for mobilenet_v2"),
+    "losses of another task": (["@train", "train.losses={DiceLoss: 1}"], "the task 'classification' takes none"),
     "misspelt engine": (["sensitivity", "--model_dir", "{model}", "--save_file", "{dir}/s.json", "--engine", "fast"], "valid: plain, replay"),
     "no picture": (["infer", "--model_dir", "{model}", "--image", "{dir}", "--save_dir", "{dir}/o"], "no picture"),
     "unreadable picture": (["infer", "--model_dir", "{model}", "--image", CONFIG, "--save_dir", "{dir}/o"], "not a readable image"),
@@ -139,6 +153,7 @@ def broken(run):
     """Files with something wrong in them, beside the run."""
     folder = run["dir"]
     (folder / "broken.json").write_text("{")
+    (folder / "no_table.json").write_text("{}")
     (folder / "short.pickle").write_bytes(pickle.dumps({"x": {0.1: 0.2}}))
     paddle.save({"nothing.like.it": paddle.ones([2])}, str(folder / "other.pdparams"))
     (folder / "evil.pdparams").write_bytes(
@@ -159,6 +174,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(broken, capsys, name):
         settings = [a for a in arguments[1:] if "=" in a and not a.startswith("-")]
         options = [a for a in arguments[1:] if a not in settings]
         arguments = [*train_arguments(broken, *settings), *options]
+    if arguments[:1] == ["@sensitivity"]:
+        file = str(broken["dir"] / "s.json")
+        arguments = ["sensitivity", "--model_dir", broken["model"], "--save_file", file, *arguments[1:]]
     line = fails(capsys, *arguments)
     assert words in line
     assert not (broken["dir"] / "trap").exists()

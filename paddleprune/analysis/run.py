@@ -98,11 +98,15 @@ def _found(ready: Prepared, table: Sensitivities, names: list[str], options: Run
 
 
 def _warn(table: Sensitivities, budget: float | None) -> None:
-    wavy = [name for name, curve in table.curves.items() if falls(curve)] if budget is not None else []
+    wavy = [
+        f"{name} ({low:g} to {high:g})"
+        for name, curve in table.curves.items()
+        for low, high in (falls(curve) if budget is not None else [])
+    ]
     if wavy:
         log.warning(
-            "the loss does not rise with the ratio everywhere; a full analysis, without "
-            "--eval_metric_loss, may allow larger ratios for: %s",
+            "the loss falls where the ratio rises, and a full analysis, without --eval_metric_loss, may "
+            "allow larger ratios, for: %s",
             ", ".join(wavy),
         )
     if table.intervals:

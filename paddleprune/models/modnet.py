@@ -14,7 +14,7 @@ from paddle.vision.models import mobilenetv2
 
 from .mobilenet_v2 import IMAGENET as IMAGENET
 
-EXAMPLE = {"args": {"scale": 0.35, "width": 16}, "image_shape": [3, 64, 64]}
+EXAMPLE = {"args": {"scale": 0.25, "width": 8}, "image_shape": [3, 64, 64]}
 BACKBONE = "backbone."  # what stands before the names of its classifier's weights
 # For prune.strategy=adaptive_fixed, as MODNet-ModelCompression divides the network
 PARTS = {

@@ -128,8 +128,8 @@ def test_replay_equals_plain_on_every_model(name, tmp_path):
     network = randomize(models.build(name, example["args"]))
     shape = tuple(example["image_shape"])
     groups = find_groups(network, shape)
-    names = list(groups)[:: max(1, len(groups) // 6)]
-    x = images(shape, 24)
+    names = list(groups)[:: max(1, len(groups) // 5)]
+    x = images(shape, 12)
     expected = network(paddle.to_tensor(x))
     expected = (expected[0] if isinstance(expected, (list, tuple)) else expected).numpy()
     for metric in (energy, lambda outputs: agreement(outputs, expected)):
