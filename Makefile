@@ -37,7 +37,7 @@ demo: $(READY)
 	    --names dense pruned --save_dir $(DEMO)/report
 
 test: $(READY)
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(PYTHON) -m ruff check .

@@ -39,7 +39,16 @@ setup(
         "openvino": ["openvino==2025.4.1"],
         "ray": ["ray==2.60.0"],
         "seg": ["paddleseg==2.8.0"],  # UNet; declares an old opencv-python: install it with --no-deps
-        "dev": ["pytest", "pytest-timeout", "hypothesis", "ruff", "mypy", "types-PyYAML", "paddleslim"],
+        "dev": [
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "hypothesis",
+            "ruff",
+            "mypy",
+            "types-PyYAML",
+            "paddleslim",
+        ],
     },
     entry_points={"console_scripts": ["paddleprune=paddleprune.cli:console"]},
 )

@@ -110,7 +110,7 @@ def _prune(
         )
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
-    chosen = scheme.choose(config.prune, groups, saved.network, name, sensitivities_file, eval_metric_loss)
+    chosen = scheme.choose(config.prune, groups, name, sensitivities_file, eval_metric_loss, saved.network)
     plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
     log.info("%s", scheme.table(groups, plan, chosen))
     size = config.data.batch_size

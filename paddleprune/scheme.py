@@ -37,9 +37,11 @@ class Scheme:
 
 
 def choose(
-    prune: PruneConfig, groups: Groups, network: nn.Layer, model: str, file: str | None, budget: float | None
-) -> Scheme:
-    """Ratios by `prune.strategy`. Raises UserError for what does not go together."""
+    prune: PruneConfig, groups: Groups, model: str, file: str | None, budget: float | None,
+    network: nn.Layer | None = None,
+) -> Scheme:  # fmt: skip
+    """Ratios by `prune.strategy`; `network` is what adaptive_fixed looks at. Raises UserError for what
+    does not go together."""
     if budget is not None and prune.strategy != "under_budget":
         raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
     if prune.strategy == "uniform":
@@ -48,6 +50,7 @@ def choose(
         title = f"uniform {prune.ratio}"
         return Scheme(ratios.uniform(groups, prune.ratio), title, prune.criterion or "l1_norm")
     if prune.strategy == "adaptive_fixed":
+        assert network is not None
         if file is not None:
             raise UserError("--sensitivities_file: prune.strategy 'adaptive_fixed' takes none; leave it out")
         chosen = adaptive_fixed(

@@ -5,6 +5,7 @@ same paths on every machine, and the package be installed there. An actor that d
 """
 
 import collections
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,8 +72,11 @@ def _connect(address: str) -> Any:
     except ImportError as error:
         raise UserError("--ray: Ray is not installed; install it with: pip install ray==2.60.0") from error
     try:
+        host, colon, port = address.rpartition(":")
+        if colon and port.isdigit():  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), timeout=5).close()
         ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise UserError(
             f"--ray: no cluster answers at '{address}' ({str(error).strip().splitlines()[0]}); start one "
             "with ray start --head, or use --ray local"

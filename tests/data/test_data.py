@@ -143,7 +143,13 @@ RNG = np.random.default_rng(0)
 
 
 def one(spec, image):
-    return Compose([spec])({"image": image}, np.random.default_rng(0))["image"]
+    sample = {"image": image, "alpha": np.linspace(0, 1, image[..., 0].size).reshape(image.shape[:2])}
+    return Compose([spec])(sample, np.random.default_rng(0))["image"]
+
+
+def test_transforms_of_alphas_want_one():
+    with pytest.raises(UserError, match="Trimap: the data has no alphas"):
+        Compose(["Trimap"])({"image": np.zeros((4, 4, 3), np.uint8)}, np.random.default_rng(0))
 
 
 def test_transforms_by_hand():
@@ -161,8 +167,11 @@ def test_transforms_by_hand():
 
 
 @pytest.mark.parametrize("name", sorted(available()))
-def test_every_transform_takes_any_picture_and_repeats_itself(name):
+def test_every_transform_takes_any_picture_and_repeats_itself(name, tmp_path):
     arguments = {"size": 5} if "size" in available()[name].__init__.__code__.co_varnames else {}
+    if name == "Composite":
+        cv2.imwrite(str(tmp_path / "background.png"), RNG.integers(0, 256, (4, 9, 3), dtype=np.uint8))
+        arguments = {"backgrounds": str(tmp_path)}
     image = RNG.integers(0, 256, (9, 7, 3), dtype=np.uint8)
     before = image.copy()
     first, second = one({name: arguments}, image), one({name: arguments}, image)

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...errors import UserError
 from ..images import find_images, read_image
 from .image import _positive
 
@@ -26,7 +27,7 @@ class Composite:
             return sample
         path = self.files[rng.integers(len(self.files))]
         background = _covering(read_image(path, "Composite"), *sample["image"].shape[:2])
-        alpha = sample["alpha"][..., None]
+        alpha = _alpha(sample, "Composite")[..., None]
         image = alpha * sample["image"] + (1 - alpha) * background
         return {**sample, "image": image.round().astype(np.uint8)}
 
@@ -41,12 +42,18 @@ class Trimap:
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         side = 2 * int(rng.integers(1, self.width + 1)) + 1
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        alpha = np.ascontiguousarray(sample["alpha"])
+        alpha = np.ascontiguousarray(_alpha(sample, "Trimap"))
         surely = cv2.erode((alpha >= 0.99).astype(np.uint8), ellipse)
         possibly = cv2.dilate((alpha > 0.01).astype(np.uint8), ellipse)
         trimap = np.full(alpha.shape, 0.5, np.float32)
         trimap[surely == 1], trimap[possibly == 0] = 1, 0
         return {**sample, "trimap": trimap}
+
+
+def _alpha(sample: dict, name: str) -> np.ndarray:
+    if "alpha" not in sample:
+        raise UserError(f"{name}: the data has no alphas; it is for matting, leave it out")
+    return sample["alpha"]
 
 
 def _covering(picture: np.ndarray, height: int, width: int) -> np.ndarray:
