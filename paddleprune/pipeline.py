@@ -251,11 +251,12 @@ def draw_sensitivities(
 def compare(
     model_dirs: Sequence[str | Path], names: Sequence[str], dataset: str | None = None,
     list_file: str | None = None, threads: Sequence[int] = (1, 2), repeats: int = 50,
+    runtimes: Sequence[str] = (),
 ) -> list[dict[str, Any]]:  # fmt: skip
     """A compression row per model directory: cost, metric on the data, latency on each runtime.
 
-    `names`: one per model, or none to take "original" and the schemes that pruned them. Paddle Lite
-    is left out where it is not installed.
+    `names`: one per model, or none to take "original" and the schemes that pruned them. `runtimes`:
+    benchmark.RUNTIMES; none stands for Paddle Inference, and Paddle Lite where it is installed.
     """
     rows: list[dict[str, Any]] = []
     if names and len(names) != len(model_dirs):
@@ -264,7 +265,8 @@ def compare(
         saved = checkpoint.load_model(folder)
         pruning = saved.facts.get("pruning", {})
         variant = names[i] if names else pruning.get("scheme", "original")
-        metric = saved.facts["metric"]
+        metric, also = saved.facts["metric"], tasks.of(saved.facts["task"], saved.facts["labels"]).metric.also
+        values = evaluate_model(folder, dataset, list_file)
         rows.append(
             {
                 "model": saved.facts["model"]["name"],
@@ -272,14 +274,15 @@ def compare(
                 "input": [1, *saved.image_shape],
                 "variant": variant,
                 "metric": metric,
-                "value": evaluate_model(folder, dataset, list_file)[metric],
+                "value": values[metric],
+                "also": {key: values[key] for key in also},
                 "before_retrain": pruning.get("before_retrain"),
                 **cost.count(saved.network, saved.image_shape).as_dict(),
                 "latency_ms": {},
             }
         )
-    runtimes = [("inference", "inference"), *([("lite", "lite_x86")] if lite.installed() else [])]
-    for runtime, label in runtimes:
+    for runtime in runtimes or ("inference", *(["lite"] if lite.installed() else [])):
+        label = "lite_x86" if runtime == "lite" else runtime
         for count in threads:
             for row, timed in zip(rows, benchmark.measure(model_dirs, runtime, count, repeats), strict=True):
                 row["latency_ms"][f"{label}_t{count}"] = timed["p50_ms"]

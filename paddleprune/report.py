@@ -135,7 +135,8 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
     first = rows[0]
     latencies = list(first.get("latency_ms", {}))
     scale, form = _scale(first["metric"]), ".2f" if _scale(first["metric"]) == 100 else ".3f"
-    head = ["variant", "size, MB", "macs, M", _title(first["metric"]), "before retraining"]
+    others = list(first.get("also", {}))
+    head = ["variant", "size, MB", "macs, M", *map(_title, [first["metric"], *others]), "before retraining"]
     lines = [
         "| " + " | ".join([*head, *(f"{key}, ms" for key in latencies)]) + " |",
         "|---" * (len(head) + len(latencies)) + "|",
@@ -146,6 +147,7 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
             _with_ratio(row["size_bytes"] / 1e6, first["size_bytes"] / 1e6, ".2f"),
             _with_ratio(row["macs"] / 1e6, first["macs"] / 1e6, ".1f"),
             f"{scale * row['value']:{form}}",
+            *(f"{_scale(key) * row['also'][key]:{form}}" for key in others),
             "" if row.get("before_retrain") is None else f"{scale * row['before_retrain']:{form}}",
             *(_with_ratio(row["latency_ms"][k], first["latency_ms"][k], ".2f") for k in latencies),
         ]

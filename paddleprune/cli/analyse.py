@@ -52,6 +52,7 @@ def sensitivity(verbs: Any) -> None:
     verb.add_argument(
         "--verify", type=int, default=0, metavar="N", help="evaluate N random points again the plain way"
     )
+    verb.add_argument("--note", help="a sentence that is kept in the file, e.g. what the data stands for")
     verb.add_argument("--json", action="store_true", help="progress as lines of JSON on stdout")
 
 
@@ -70,7 +71,7 @@ def _sensitivity(options: Options) -> None:
     workers = options.workers if options.workers is not None else 0 if options.ray else 1
     how = RunOptions(
         workers, options.ray, _shard(options.shard), options.verify,
-        {"command": _without_how(options.command)}, _event if options.json else None,
+        {"command": _without_how(options.command), **({"note": options.note} if options.note else {})}, _event if options.json else None,
     )  # fmt: skip
     table = pipeline.analyse_model(job, options.save_file, how, enough=options.subset == "auto")
     facts = {"metric": table.provenance.metric, "baseline": table.baseline, "groups": len(table.curves)}

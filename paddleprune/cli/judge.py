@@ -88,7 +88,7 @@ def _run_report(options: Options) -> None:
     if options.before:
         rows = pipeline.compare(
             [options.before, *options.after], options.names, options.dataset, options.list,
-            options.threads, options.repeats,
+            options.threads, options.repeats, options.runtimes,
         )  # fmt: skip
         results = options.json or Path(options.save_dir) / "compression.json"
         write_json(results, {"command": options.command, **benchmark.machine(), "rows": rows})
@@ -136,5 +136,11 @@ def report(verbs: Any) -> None:
         "--threads", type=int, nargs="+", default=[1, 2], help="thread counts to time with (default: 1 2)"
     )
     verb.add_argument("--repeats", type=int, default=50, help="timed runs of each model (default: 50)")
+    verb.add_argument(
+        "--runtimes",
+        nargs="+",
+        default=[],
+        help="to time with: inference, lite, openvino, onnx (default: inference, and lite if installed)",
+    )
     verb.add_argument("--json", help="file for the rows (default: SAVE_DIR/compression.json)")
     verb.add_argument("--results", help="rows of an earlier comparison, to draw them again")

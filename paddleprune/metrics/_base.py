@@ -15,6 +15,7 @@ class Metric(ABC):
     """
 
     main: ClassVar[str]  # the key of `compute()` that models are judged by
+    also: ClassVar[tuple[str, ...]] = ()  # further keys that tables of results show
     higher_is_better: ClassVar[bool] = True
 
     def __init__(self) -> None:

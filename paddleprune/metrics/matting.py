@@ -25,6 +25,7 @@ class MatteError(Metric):
     """
 
     main = "mse"
+    also = ("mad",)
     higher_is_better = False
     names: tuple[str, ...] = ("mse", "mad", "sad")
 
