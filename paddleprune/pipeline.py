@@ -295,7 +295,8 @@ def _score(
 ) -> dict[str, float]:  # fmt: skip
     batches = Batches(dataset, batch_size, train=False, part=(ranks.rank(), ranks.size()))
     stream = bar(batches.epoch(), title, len(batches))
-    return ranks.joined(evaluate(forward_of(network), stream, metric or task.metric)[0]).compute()
+    meters = evaluate(forward_of(network), stream, metric or task.metric, finish=task.finish(network))
+    return ranks.joined(meters[0]).compute()
 
 
 def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:

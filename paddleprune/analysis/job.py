@@ -64,6 +64,7 @@ class Prepared:
                 f"--model_dir: '{job.model_dir}' is pruned already; analyse the model it was pruned from"
             )
         self.network, self.metric, self.data = saved.network, task.metric, data
+        self.finish = task.finish(saved.network)
         self.of = len(eval_set)
         self.images = eval_set if job.subset is None else self._subset(eval_set, job.subset)
         self.groups = find_groups(saved.network, saved.image_shape)
@@ -110,7 +111,7 @@ class Prepared:
 
     def score(self, forward: Forward, variants: int = 1) -> list[float]:
         """The main metric of each variant, in one pass over the images."""
-        meters = evaluate(forward, self.batches, self.metric, variants)
+        meters = evaluate(forward, self.batches, self.metric, variants, self.finish)
         return [Score(meter.compute()[meter.main], meter) for meter in meters]
 
     def baseline(self) -> float:

@@ -15,7 +15,7 @@ def sample_data(verbs: Any) -> None:
 
     verb = add_verb(verbs, run, "sample_data", "Make the embedded sample data, offline.",
                  "--task classification --save_dir data/sample_classification")  # fmt: skip
-    verb.add_argument("--task", required=True, help="classification, segmentation or matting")
+    verb.add_argument("--task", required=True, help="classification, detection, segmentation or matting")
     verb.add_argument("--save_dir", required=True, help="folder to write; sample data in it is replaced")
 
 

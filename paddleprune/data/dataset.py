@@ -35,7 +35,11 @@ class Dataset:
     def __getitem__(self, key: tuple[int, int]) -> dict:
         epoch, i = key
         rng = np.random.default_rng([self.seed, epoch, i])
-        return to_chw(self.transforms(self.reader.read(i), rng))
+        sample = {**self.reader.read(i), "other": self._other}
+        return to_chw(self.transforms(sample, rng))
+
+    def _other(self, rng: np.random.Generator) -> dict:
+        return self.reader.read(int(rng.integers(len(self))))
 
 
 class Subset:
@@ -71,9 +75,13 @@ def stratified_order(dataset: Dataset, seed: int = 0) -> list[int]:
 
 
 def to_chw(sample: dict) -> dict:
-    """The image [H, W, 3] -> float32 [3, H, W]."""
+    """The image [H, W, 3] -> float32 [3, H, W]; boxes in pixels -> in fractions of the image."""
+    height, width = sample["image"].shape[:2]
     image = sample["image"].transpose(2, 0, 1)
-    return {**sample, "image": np.ascontiguousarray(image, dtype=np.float32)}
+    done = {k: v for k, v in sample.items() if k != "other"}
+    if "boxes" in sample:
+        done["boxes"] = sample["boxes"] / np.float32([width, height, width, height])
+    return {**done, "image": np.ascontiguousarray(image, dtype=np.float32)}
 
 
 def open_dataset(data: DataConfig, split: str, seed: int = 0) -> Dataset:

@@ -16,6 +16,7 @@ from ..files import atomic_folder
 
 SIZE = 48  # pixels of an image's side
 SCENE = 64  # of an image with several digits
+YARD = 96  # of an image with digits to find
 MARK = "SAMPLE_DATA.txt"  # what tells our folder from a user's
 VAL_EVERY = 5  # each fifth digit is for validation; neighbours in the set are by one writer
 
@@ -25,12 +26,13 @@ def make(task: str, save_dir: str | Path, train: int | None = None, val: int | N
 
     classification: one digit an image, 10 classes. segmentation: up to three digits an image, each of
     the classes straight (1, 4, 7) and round (the others) on background, their rims 255. matting: a
-    large digit an image, with its alpha.
+    large digit an image, with its alpha. detection: one to four digits an image, Pascal VOC boxes of
+    the same two classes, drawn apart.
     Existing sample data is replaced. Raises UserError for another task, or a folder with
     something else in it.
     """
-    makers = {"classification": (_classification, 2000, 300), "segmentation": (_segmentation, 600, 100),
-              "matting": (_matting, 600, 100)}  # fmt: skip
+    makers = {"classification": (_classification, 2000, 300), "detection": (_detection, 600, 100),
+              "segmentation": (_segmentation, 600, 100), "matting": (_matting, 600, 100)}  # fmt: skip
     if task not in makers:
         raise UserError(f"--task: there is no sample data for '{task}'; valid: {', '.join(makers)}")
     save_dir = Path(save_dir)
@@ -78,6 +80,42 @@ def _segmentation(folder: Path, train: int, val: int) -> None:
 
     (folder / "masks").mkdir()
     _splits(folder, train, val, len(digits.images), one)
+
+
+def _detection(folder: Path, train: int, val: int) -> None:
+    (folder / "labels.txt").write_text("straight\nround\n")
+    photos, digits = load_sample_images().images, load_digits()
+
+    def one(i: int, pool: list[int], rng: np.random.Generator, name: str) -> str:
+        image, taken, boxes = _background(photos, YARD, rng), np.zeros((YARD, YARD), bool), []
+        for k in range(int(rng.integers(1, 5))):
+            digit, before = pool[(4 * i + k) % len(pool)], image.copy()
+            alpha = _paste(image, digits.images[digit], int(rng.integers(20, 45)), rng) > 0.3
+            if (alpha & taken).any():
+                image = before
+                continue
+            taken |= alpha
+            ys, xs = (np.flatnonzero(alpha.any(axis)) for axis in (1, 0))
+            kind = "straight" if digits.target[digit] in STRAIGHT else "round"
+            boxes.append((kind, xs[0], ys[0], xs[-1] + 1, ys[-1] + 1))
+        _write(folder / f"{name}.jpg", image)
+        target = name.replace("images", "annotations")
+        (folder / f"{target}.xml").write_text(_voc(boxes, YARD))
+        return f"{name}.jpg {target}.xml\n"
+
+    (folder / "annotations").mkdir()
+    _splits(folder, train, val, len(digits.images), one)
+
+
+def _voc(boxes: list[tuple], size: int) -> str:
+    """A Pascal VOC annotation of a square picture; `boxes`: (name, xmin, ymin, xmax, ymax)."""
+    things = [
+        f"  <object><name>{name}</name><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax>"
+        f"<ymax>{y2}</ymax></bndbox></object>\n"
+        for name, x1, y1, x2, y2 in boxes
+    ]
+    head = f"  <size><width>{size}</width><height>{size}</height><depth>3</depth></size>\n"
+    return f"<annotation>\n{head}{''.join(things)}</annotation>\n"
 
 
 def _matting(folder: Path, train: int, val: int) -> None:

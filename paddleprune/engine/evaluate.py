@@ -11,12 +11,16 @@ from paddle import nn
 Forward = Callable[[np.ndarray], Sequence[Sequence[np.ndarray]]]
 
 
-def evaluate(forward: Forward, batches: Iterable[dict], metric: Any, variants: int = 1) -> list[Any]:
-    """Run every batch through `forward` once; the meters, one `metric()` per variant."""
+def evaluate(
+    forward: Forward, batches: Iterable[dict], metric: Any, variants: int = 1,
+    finish: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] = lambda outputs: outputs,
+) -> list[Any]:  # fmt: skip
+    """Run every batch through `forward` once; the meters, one `metric()` per variant. `finish` makes of
+    a variant's outputs those that the metric takes."""
     meters = [metric() for _ in range(variants)]
     for batch in batches:
         for meter, outputs in zip(meters, forward(batch["image"]), strict=True):
-            meter.update(outputs, batch)
+            meter.update(finish(outputs), batch)
     return meters
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from paddle.base.proto import framework_pb2
 
 from ..errors import UserError
 from .inference import Exported
@@ -39,10 +40,25 @@ def convert(exported: Exported) -> bytes:
         done = subprocess.run(command, capture_output=True, text=True)
         target = Path(folder) / "model.onnx"
         if done.returncode == 0 and target.is_file():
-            return target.read_bytes()
+            return _with_slopes(exported, target.read_bytes())
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
         reason = lines[-1][:200] if lines else f"exit code {done.returncode}"
         raise UserError(f"paddle2onnx cannot convert this model ({reason}); use --format inference")
+
+
+def _with_slopes(exported: Exported, model: bytes) -> bytes:
+    """The converter reads the slope of a leaky ReLU from the wrong place; put the right ones in."""
+    import onnx
+
+    program = framework_pb2.ProgramDesc.FromString(exported.model)
+    ours = [op for op in program.blocks[0].ops if op.type == "leaky_relu"]
+    graph = onnx.load_from_string(model)
+    theirs = [node for node in graph.graph.node if node.op_type == "LeakyRelu"]
+    for op, node in zip(ours, theirs, strict=True):
+        slope = next(a.f for a in op.attrs if a.name == "alpha")
+        del node.attribute[:]
+        node.attribute.append(onnx.helper.make_attribute("alpha", slope))
+    return graph.SerializeToString()
 
 
 def session(model: bytes, threads: int = 0) -> Any:
@@ -58,4 +74,7 @@ def session(model: bytes, threads: int = 0) -> Any:
 
 
 def run(opened: Any, images: np.ndarray) -> list[np.ndarray]:
-    return opened.run(None, {opened.get_inputs()[0].name: images})
+    """Outputs for images [N, C, H, W], one image at a time: a converted NMS is of one image."""
+    name = opened.get_inputs()[0].name
+    every = [opened.run(None, {name: images[i : i + 1]}) for i in range(len(images))]
+    return [np.concatenate(part) for part in zip(*every, strict=True)]

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ._base import Metric
+from ._base import Additive
 
 
-class Accuracy(Metric):
+class Accuracy(Additive):
     """`acc1` and `acc5` in [0, 1]: the fraction of images whose label is among the k best.
 
     With fewer than 5 classes acc5 is the fraction among all of them, 1.

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from ._base import Metric
+from ._base import Additive
 
 SIGMA = 1.4  # of the gradient error's filter, pixels
 STEP = 0.1  # between thresholds of the connectivity error
 
 
-class MatteError(Metric):
+class MatteError(Additive):
     """`mse` and `mad`: means over the pixels of (a - b)^2 and |a - b|, alphas in [0, 1]; `sad`: the
     sum of |a - b| over an image in thousands, mean over the images.
 

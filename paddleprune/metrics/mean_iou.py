@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..data.transforms.paired import IGNORE
-from ._base import Metric
+from ._base import Additive
 
 
-class MeanIoU(Metric):
+class MeanIoU(Additive):
     """`miou` and `acc` (fraction of the pixels) in [0, 1], over all pixels that are not 255.
 
     IoU of a class = pixels that are it and are called it / pixels that are it or are called it

@@ -55,6 +55,8 @@ def imagenet_weights(name: str, args: dict) -> Path:
     Raises UserError where the model has none, or where they are neither cached nor reachable.
     """
     module = find_module(sys.modules[__name__], name, "model.name")
+    if hasattr(module, "classifier"):  # the weights of its backbone's classifier
+        return imagenet_weights(*module.classifier(args))
     known = getattr(module, "IMAGENET", {})
     key = f"{float(args.get('scale', 1.0))}"
     if key not in known:

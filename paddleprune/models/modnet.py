@@ -12,8 +12,6 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.vision.models import mobilenetv2
 
-from .mobilenet_v2 import IMAGENET as IMAGENET
-
 EXAMPLE = {"args": {"scale": 0.25, "width": 8}, "image_shape": [3, 64, 64]}
 BACKBONE = "backbone."  # what stands before the names of its classifier's weights
 # For prune.strategy=adaptive_fixed, as MODNet-ModelCompression divides the network
@@ -34,6 +32,11 @@ def build(scale: float = 1.0, width: int = 32) -> nn.Layer:
     if scale <= 0 or width <= 0 or width % 2:
         raise ValueError(f"scale {scale} must be above 0, width {width} even and above 0")
     return MODNet(scale, width)
+
+
+def classifier(args: dict) -> tuple[str, dict]:
+    """The classifier, by name and arguments, whose weights are the backbone's."""
+    return "mobilenet_v2", {"scale": args.get("scale", 1.0)}
 
 
 class IBNorm(nn.Layer):

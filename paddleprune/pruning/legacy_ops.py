@@ -83,6 +83,24 @@ def _argmax(x: Any, axis: Any = None, keepdim: bool = False, dtype: str = "int64
     return _append("arg_max", {"X": x}, attrs, paddle.base.core.VarDesc.VarType.INT64)
 
 
+def _multiclass_nms3(
+    boxes: Any, scores: Any, numbers: Any, score_threshold: float, nms_top_k: int, keep_top_k: int,
+    nms_threshold: float, normalized: bool, nms_eta: float, background_label: int,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    helper = LayerHelper("multiclass_nms3")
+    out = helper.create_variable_for_type_inference(boxes.dtype)
+    index, counts = (helper.create_variable_for_type_inference("int32") for _ in range(2))
+    attrs = {
+        "score_threshold": score_threshold, "nms_top_k": nms_top_k, "keep_top_k": keep_top_k,
+        "nms_threshold": nms_threshold, "normalized": normalized, "nms_eta": nms_eta,
+        "background_label": background_label,
+    }  # fmt: skip
+    outputs = {"Out": [out], "Index": [index], "NmsRoisNum": [counts]}
+    inputs = {"BBoxes": [boxes], "Scores": [scores]}
+    helper.append_op(type="multiclass_nms3", inputs=inputs, outputs=outputs, attrs=attrs)
+    return out, index, counts
+
+
 KERNELS: dict[str, Callable] = {
     **{name: _unary(name) for name in UNARY},
     **{name: _binary(kind) for name, kind in BINARY.items()},
@@ -93,4 +111,5 @@ KERNELS: dict[str, Callable] = {
     "gelu": _gelu,
     "softplus": _softplus,
     "argmax": _argmax,
+    "multiclass_nms3": _multiclass_nms3,
 }

@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..lookup import find_module
 from ._base import Task
 
-OPTIONS = ("label_smoothing", "losses")  # keys of the config's `train` that are for some tasks
+OPTIONS = ("label_smoothing", "losses", "sizes")  # keys of the config's `train` that are for some tasks
 
 
 def make(config: Config, labels: list[str]) -> Task:

@@ -1,7 +1,8 @@
 """The contract between a task and the loops."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +11,17 @@ from paddle import nn
 
 from ..errors import UserError
 from ..metrics._base import Metric
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two runtimes' outputs on the same images compare: the largest absolute difference and the
+    largest value, and of what they decide how much they decide alike."""
+
+    difference: float
+    largest: float
+    same: int = 0
+    decided: int = 0
 
 
 class Task(ABC):
@@ -33,11 +45,25 @@ class Task(ABC):
     @abstractmethod
     def deployed(self, network: nn.Layer) -> nn.Layer:
         """The network as it is exported: with the head that a client should not have to write.
-        The metric accepts its outputs as it does the network's own."""
+        The metric accepts its outputs, too."""
+
+    def finish(self, network: nn.Layer) -> Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]:
+        """What turns the network's own outputs into those that the metric takes; mostly nothing."""
+        return lambda outputs: outputs
 
     def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray | None:
         """What the outputs decide, as whole numbers [N, ...]; None where nothing is decided."""
         return None
+
+    def agreement(self, mine: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> Agreement:
+        """Outputs of the deployed network from two runtimes, compared. NaN differs infinitely."""
+        differences = [np.abs(a - b) for a, b in zip(mine, theirs, strict=True)]
+        worst = max(float("inf") if np.isnan(d).any() else float(d.max()) for d in differences)
+        largest = max(float(np.abs(a).max()) for a in mine)
+        ours, others = self.decisions(mine), self.decisions(theirs)
+        if ours is None or others is None:
+            return Agreement(worst, largest)
+        return Agreement(worst, largest, int((ours == others).sum()), ours.size)
 
     @abstractmethod
     def result(self, outputs: Sequence[np.ndarray], size: tuple[int, int]) -> dict:

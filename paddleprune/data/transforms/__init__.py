@@ -1,7 +1,7 @@
 """Transforms by name, as a config writes them: `- RandomCrop: {size: 224}` or `- Normalize`.
 
 A transform is a callable `(sample, rng) -> sample`. It changes "image" and whatever else in the
-sample it knows to move along; `rng` is a numpy Generator seeded by (seed, epoch, index), so an
+sample it knows to move along; `sample["other"](rng)` reads another image of the set. `rng` is a numpy Generator seeded by (seed, epoch, index), so an
 epoch is the same however often it is interrupted. The specs of the evaluation transforms are
 saved with a model, so `Compose` is all that a client has to repeat.
 """
@@ -13,14 +13,14 @@ import numpy as np
 
 from ...errors import UserError
 from ...lookup import construct, suggest
-from . import image, matting
+from . import boxes, image, matting
 
 
 def available() -> dict[str, type]:
     """{name: class} of all transforms."""
     return {
         name: c
-        for module in (image, matting)
+        for module in (boxes, image, matting)
         for name, c in inspect.getmembers(module, inspect.isclass)
         if c.__module__ == module.__name__ and name[0] != "_"
     }

@@ -1,7 +1,7 @@
-"""Transforms of an image and the maps on it. Names are PaddleX's where it has them.
+"""Transforms of an image and what lies on it. Names are PaddleX's where it has them.
 
 All take and give uint8 RGB [H, W, 3] in sample["image"], but Normalize, which gives float32 and ends the
-list. Those that move pixels move a "mask" or an "alpha" along.
+list. Those that move pixels move a "mask", an "alpha" or "boxes" along.
 """
 
 import math
@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ...errors import UserError
-from .paired import on_all, padded, resized
+from .paired import cropped, mirrored, padded, resized
 
 
 class ResizeByShort:
@@ -50,7 +50,7 @@ class CenterCrop:
                 "put ResizeByShort before it or take a smaller size"
             )
         top, left = (height - self.size) // 2, (width - self.size) // 2
-        return on_all(sample, lambda a: a[top : top + self.size, left : left + self.size])
+        return cropped(sample, top, left, self.size, self.size)
 
 
 class RandomCrop:
@@ -74,8 +74,7 @@ class RandomCrop:
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         height, width = sample["image"].shape[:2]
         top, left, crop_h, crop_w = self._window(height, width, rng)
-        part = on_all(sample, lambda a: a[top : top + crop_h, left : left + crop_w])
-        return resized(part, (self.size, self.size))
+        return resized(cropped(sample, top, left, crop_h, crop_w), (self.size, self.size))
 
     def _window(self, height: int, width: int, rng: np.random.Generator) -> tuple:
         for _ in range(10):
@@ -116,7 +115,7 @@ class RandomPaddingCrop:
         height, width = sample["image"].shape[:2]
         top = int(rng.integers(0, height - self.height + 1))
         left = int(rng.integers(0, width - self.width + 1))
-        return on_all(sample, lambda a: a[top : top + self.height, left : left + self.width])
+        return cropped(sample, top, left, self.height, self.width)
 
 
 class RandomHorizontalFlip:
@@ -126,9 +125,7 @@ class RandomHorizontalFlip:
         self.prob = float(prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
-        if rng.random() >= self.prob:
-            return sample
-        return on_all(sample, lambda a: a[:, ::-1])
+        return mirrored(sample, 1) if rng.random() < self.prob else sample
 
 
 class RandomVerticalFlip:
@@ -138,9 +135,7 @@ class RandomVerticalFlip:
         self.prob = float(prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
-        if rng.random() >= self.prob:
-            return sample
-        return on_all(sample, lambda a: a[::-1])
+        return mirrored(sample, 0) if rng.random() < self.prob else sample
 
 
 class RandomDistort:

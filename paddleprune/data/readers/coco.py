@@ -1,0 +1,100 @@
+"""Detection, COCO: the list is a JSON file of `images`, `annotations` and `categories`; file names start
+from the data's folder. The categories, in the order of their ids, are the labels; no labels.txt is needed.
+"""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...files import read_json
+from ._boxes import Labelled, Tidy
+from ._list_files import inside
+
+log = logging.getLogger(__name__)
+KEYS = {"images": ("id", "file_name", "width", "height"), "categories": ("id", "name"),
+        "annotations": ("image_id", "category_id", "bbox")}  # fmt: skip
+
+
+class Reader:
+    """Images with boxes, as voc.Reader gives them; crowds count as difficult.
+
+    Annotations of images that the file does not list are left out and counted.
+    """
+
+    def __init__(self, root: str | Path, list_file: str, labels: str = ""):
+        self.root, source = Path(root), str(Path(root) / list_file)
+        raw = _checked(read_json(self.root / list_file, "COCO file"), source)
+        categories = sorted(raw["categories"], key=lambda c: c["id"])
+        self.labels = [str(c["name"]) for c in categories]
+        index = {c["id"]: i for i, c in enumerate(categories)}
+        rows: dict[Any, list[tuple]] = {image["id"]: [] for image in raw["images"]}
+        dangling = 0
+        for number, one in enumerate(raw["annotations"]):
+            where = f"{source}: annotations[{number}]"
+            if one["category_id"] not in index:
+                raise UserError(
+                    f"{where}: category_id {one['category_id']} is not in categories; add it or remove the "
+                    "annotation"
+                )
+            if one["image_id"] not in rows:
+                dangling += 1
+                continue
+            x, y, width, height = _numbers(one["bbox"], where)
+            crowd = int(bool(one.get("iscrowd", 0)))
+            rows[one["image_id"]].append((x, y, x + width, y + height, index[one["category_id"]], crowd))
+        if dangling:
+            log.warning("%s: %d of %d annotations are left out, their image is not in the file",
+                        source, dangling, len(raw["annotations"]))  # fmt: skip
+        tidy = Tidy()
+        self.samples = [self._image(tidy, image, rows[image["id"]], source) for image in raw["images"]]
+        tidy.report(source)
+        self.fingerprint = _fingerprint(self.samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read(self, i: int) -> dict:
+        return self.samples[i].read()
+
+    def stratum(self, i: int) -> int:
+        """The class of most boxes."""
+        labels = self.samples[i].labels
+        return int(np.bincount(labels).argmax()) if len(labels) else -1
+
+    def _image(self, tidy: Tidy, image: dict, rows: list[tuple], source: str) -> Labelled:
+        where = f"{source}: image {image['id']}"
+        path = inside(self.root, str(image["file_name"]), where)
+        return tidy(path, where, (int(image["height"]), int(image["width"])), rows)
+
+
+def _checked(raw: Any, source: str) -> dict:
+    """The file with all keys that are used. Raises UserError for the first that is missing."""
+    for table, keys in KEYS.items():
+        rows = raw.get(table) if isinstance(raw, dict) else None
+        if not isinstance(rows, list) or (table != "annotations" and not rows):
+            raise UserError(f"{source}: '{table}' must be a list with entries; give a COCO file of boxes")
+        for number, row in enumerate(rows):
+            for key in keys:
+                if not isinstance(row, dict) or key not in row:
+                    raise UserError(f"{source}: {table}[{number}] has no '{key}'; mend it")
+    return raw
+
+
+def _numbers(box: Any, where: str) -> list[float]:
+    try:
+        x, y, width, height = (float(v) for v in box)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: bbox {box!r} must be [x, y, width, height]; mend it") from error
+    return [x, y, width, height]
+
+
+def _fingerprint(samples: list[Labelled]) -> str:
+    digest = hashlib.sha256()
+    for one in samples:
+        facts = (one.image.name, one.image.stat().st_size, one.boxes.tolist(), one.labels.tolist())
+        digest.update(repr(facts).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,138 @@
+"""YOLOv3 (Redmon and Farhadi 2018, arXiv 1804.02767) on MobileNetV1 or V2, widths as PaddleDetection's.
+
+image -> backbone -> 1/32 -> block -> head               large objects
+              \\-> 1/16 --> + up --> block -> head        middle
+              \\--> 1/8 ------> + up --> block -> head    small
+"""
+
+from collections.abc import Sequence
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from paddle.vision.models import mobilenetv1, mobilenetv2
+
+EXAMPLE = {"args": {"num_classes": 3, "scale": 0.25, "width": 0.0625}, "image_shape": [3, 64, 64]}
+BACKBONE = "backbone."  # what stands before the names of its classifier's weights
+PARTS = {"backbone": ("backbone.",), "yolo_blocks": ("blocks.",)}  # for prune.scope
+STRIDES = (32, 16, 8)
+# (width, height) in pixels of the network's input, the small ones first: those of COCO at 416 px
+ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
+
+
+def build(
+    num_classes: int,
+    backbone: str = "mobilenet_v1",
+    scale: float = 1.0,
+    width: float = 1.0,
+    anchors: Sequence[Sequence[float]] = ANCHORS,
+) -> nn.Layer:
+    """Input [N, 3, H, W], H and W multiples of 32 -> raw maps [N, A (5 + num_classes), H/s, W/s] for the
+    strides s = 32, 16, 8; A is a third of the anchors' number.
+
+    `scale` multiplies the widths of the backbone (mobilenet_v1 or mobilenet_v2), `width` those of what
+    is behind it. `anchors`: [width, height] in pixels, from small to large, the largest for stride 32.
+    """
+    if backbone not in BACKBONES:
+        raise ValueError(f"backbone '{backbone}' must be one of {', '.join(BACKBONES)}")
+    if scale <= 0 or width <= 0:
+        raise ValueError(f"scale {scale} and width {width} must be above 0")
+    if not anchors or len(anchors) % 3 or any(len(a) != 2 or min(a) <= 0 for a in anchors):
+        raise ValueError(f"anchors {anchors} must be [width, height] pairs above 0, 3, 6 or 9 of them")
+    return YOLOv3(num_classes, BACKBONES[backbone](scale), width, anchors)
+
+
+def classifier(args: dict) -> tuple[str, dict]:
+    """The classifier, by name and arguments, whose weights are the backbone's."""
+    return args.get("backbone", "mobilenet_v1"), {"scale": args.get("scale", 1.0)}
+
+
+class V1(nn.Layer):
+    """paddle.vision's MobileNetV1, read at 1/32, 1/16 and 1/8."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        whole = mobilenetv1.mobilenet_v1(scale=scale, num_classes=0, with_pool=False)
+        for name, layer in whole.named_children():
+            self.add_sublayer(name, layer)
+        self.steps, self.taps = [name for name, _ in whole.named_children()], (13, 11, 5)
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        made = []
+        for name in self.steps:
+            x = self._sub_layers[name](x)
+            made.append(x)
+        return [made[tap] for tap in self.taps]
+
+
+class V2(nn.Layer):
+    """paddle.vision's MobileNetV2, read at 1/32, 1/16 and 1/8."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.features = mobilenetv2.mobilenet_v2(scale=scale, num_classes=0, with_pool=False).features
+        self.taps = (18, 13, 6)
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        made = []
+        for layer in self.features:
+            x = layer(x)
+            made.append(x)
+        return [made[tap] for tap in self.taps]
+
+
+BACKBONES = {"mobilenet_v1": V1, "mobilenet_v2": V2}
+
+
+class Conv(nn.Sequential):
+    """Convolution, batch norm, leaky ReLU."""
+
+    def __init__(self, before: int, after: int, kernel: int):
+        convolution = nn.Conv2D(before, after, kernel, padding=kernel // 2, bias_attr=False)
+        super().__init__(convolution, nn.BatchNorm2D(after), nn.LeakyReLU(0.1))
+
+
+class Block(nn.Layer):
+    """Five convolutions whose result goes to the next scale, and one more before the head."""
+
+    def __init__(self, before: int, width: int):
+        super().__init__()
+        layers = [Conv(before, width, 1)]
+        for _ in range(2):
+            layers += [Conv(width, 2 * width, 3), Conv(2 * width, width, 1)]
+        self.route, self.tip = nn.Sequential(*layers), Conv(width, 2 * width, 3)
+
+    def forward(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        route = self.route(x)
+        return route, self.tip(route)
+
+
+class YOLOv3(nn.Layer):
+    """See the top of this file."""
+
+    def __init__(self, num_classes: int, backbone: nn.Layer, width: float, anchors: Sequence):
+        super().__init__()
+        self.num_classes, self.backbone = num_classes, backbone
+        self.anchors = [[float(n) for n in pair] for pair in anchors]
+        each = len(anchors) // 3
+        with paddle.no_grad():
+            features = [x.shape[1] for x in backbone(paddle.zeros([1, 3, 32, 32]))]
+        widths = [max(8, round(width * w / 8) * 8) for w in (512, 256, 128)]
+        self.blocks, self.up, self.heads = nn.LayerList(), nn.LayerList(), nn.LayerList()
+        above = 0
+        for number, (before, w) in enumerate(zip(features, widths, strict=True)):
+            self.blocks.append(Block(before + above, w))
+            self.heads.append(nn.Conv2D(2 * w, each * (5 + num_classes), 1))
+            if number < 2:
+                above = w // 2
+                self.up.append(Conv(w, above, 1))
+
+    def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
+        maps, route = [], None
+        for number, x in enumerate(self.backbone(image)):
+            if route is not None:
+                route = F.interpolate(self.up[number - 1](route), size=x.shape[2:], mode="nearest")
+                x = paddle.concat([route, x], axis=1)
+            route, tip = self.blocks[number](x)
+            maps.append(self.heads[number](tip))
+        return maps
