@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from paddleprune.report import compression_table
+from paddleprune.report import compression_table, sweep_table
 
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -22,7 +22,8 @@ BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
-    kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table}
+    kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
+             "sweep": sweep_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+SHOWN = 0.3  # score of a box that is reported
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
@@ -26,7 +27,7 @@ class Model:
         """uint8 RGB [H, W, 3] -> what the model says of it; maps have the picture's size."""
         image = preprocess(picture, self.manifest["transforms"])
         outputs = self.run(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
-        return RESULTS[self.task](outputs[0], self.labels, picture.shape[1::-1])
+        return RESULTS[self.task](outputs, self.labels, picture.shape[1::-1])
 
 
 def read_manifest(folder):
@@ -87,30 +88,49 @@ def _resized(image, width, height):
 # results ---------------------------------------------------------------------------------
 
 
-def classes_of(scores, labels, size):
-    scores = scores.reshape(-1)
+def classes_of(outputs, labels, size):
+    scores = outputs[0].reshape(-1)
     best = np.argsort(-scores, kind="stable")[:5]
     return {"top": [{"label": labels[i], "index": int(i), "score": round(float(scores[i]), 6)} for i in best]}
 
 
-def mask_of(scores, labels, size):
-    mask = cv2.resize(scores[0].argmax(0).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+def mask_of(outputs, labels, size):
+    mask = cv2.resize(outputs[0][0].argmax(0).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     return {"mask": mask}
 
 
-def alpha_of(mattes, labels, size):
-    matte = cv2.resize(np.clip(mattes[0, 0], 0, 1), size, interpolation=cv2.INTER_LINEAR)
+def alpha_of(outputs, labels, size):
+    matte = cv2.resize(np.clip(outputs[0][0, 0], 0, 1), size, interpolation=cv2.INTER_LINEAR)
     return {"alpha": np.round(255 * matte).astype(np.uint8)}
 
 
-RESULTS = {"classification": classes_of, "segmentation": mask_of, "matting": alpha_of}
+def boxes_of(outputs, labels, size):
+    count = int(np.asarray(outputs[1]).reshape(-1)[0])
+    rows = outputs[0].reshape(-1, 6)[:count]
+    rows = rows[rows[:, 1] >= SHOWN]
+    return {
+        "boxes": [
+            {"label": labels[int(row[0])], "index": int(row[0]), "score": round(float(row[1]), 6),
+             "box": [round(float(v), 2) for v in row[2:] * np.array([*size, *size])]}
+            for row in rows[np.argsort(-rows[:, 1], kind="stable")]
+        ]
+    }  # fmt: skip
+
+
+RESULTS = {
+    "classification": classes_of,
+    "detection": boxes_of,
+    "segmentation": mask_of,
+    "matting": alpha_of,
+}
 
 
 # pictures --------------------------------------------------------------------------------
 
 
 def draw(picture, result, background=(0, 160, 80)):
-    """uint8 RGB of the same size: the person on a plain background, classes in colours, or the label."""
+    """uint8 RGB of the same size: the person on a plain background, classes in colours, boxes, or the
+    label."""
     if "alpha" in result:
         alpha = result["alpha"][..., None] / 255
         return (alpha * picture + (1 - alpha) * np.float64(background)).round().astype(np.uint8)
@@ -120,11 +140,19 @@ def draw(picture, result, background=(0, 160, 80)):
             np.dstack([hues, np.full(256, 200), np.full(256, 230)]).astype(np.uint8), cv2.COLOR_HSV2RGB
         )[0]
         return (0.45 * picture + 0.55 * colours[result["mask"]]).round().astype(np.uint8)
-    best = result["top"][0]
     drawn = np.ascontiguousarray(picture)
-    text = f"{best['label']} {100 * best['score']:.1f} %"
-    cv2.putText(drawn, text, (4, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
+    for row in result.get("boxes", []):
+        x1, y1, x2, y2 = (round(v) for v in row["box"])
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), (255, 255, 0), 2)
+        _write(drawn, f"{row['label']} {row['score']:.2f}", (x1, max(12, y1 - 4)))
+    if "top" in result:
+        best = result["top"][0]
+        _write(drawn, f"{best['label']} {100 * best['score']:.1f} %", (4, 18))
     return drawn
+
+
+def _write(picture, text, place):
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
 
 
 def find_pictures(path):

@@ -9,7 +9,7 @@ The faces of api.py are here; they load Paddle when they are first used.
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["UserError", "cls", "seg", "matting", "datasets", "load_model", "slim", "transforms"]
+__all__ = ["UserError", "cls", "det", "seg", "matting", "datasets", "load_model", "slim", "transforms"]
 
 from .errors import UserError
 

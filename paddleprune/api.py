@@ -1,4 +1,4 @@
-"""PaddleX's faces over the pipeline: cls.MobileNetV2, seg.UNet, datasets, transforms, slim, load_model.
+"""PaddleX's faces over the pipeline: cls, det, seg, matting, datasets, transforms, slim, load_model.
 
     import paddleprune as pp
 
@@ -223,9 +223,38 @@ def _matting_dataset(data_dir: str, file_list: str, transforms: list) -> Dataset
     return Dataset(data_dir, file_list, "", transforms, "matting_pairs")
 
 
+def _yolov3(
+    num_classes: int, backbone: str = "MobileNetV1", anchors: list | None = None, scale: float = 1.0,
+    width: float = 1.0,
+) -> Model:  # fmt: skip
+    """YOLOv3 on MobileNetV1 or MobileNetV2. `anchors`: [width, height] in pixels of the network's input,
+    from small to large (default: COCO's); `scale` multiplies the widths of the backbone, `width` those of
+    what is behind it."""
+    names = {"MobileNetV1": "mobilenet_v1", "MobileNetV2": "mobilenet_v2"}
+    if backbone not in names:
+        raise UserError(f"backbone: '{backbone}' is not known; {suggest(backbone, names)}")
+    args: dict[str, Any] = {"backbone": names[backbone], "scale": scale, "width": width}
+    more = {} if anchors is None else {"anchors": anchors}
+    return Model("detection", "yolov3", {"num_classes": num_classes, **args, **more})
+
+
+def _voc_dataset(data_dir: str, file_list: str, label_list: str, transforms: list) -> Dataset:
+    """A folder with lines `image xml`, Pascal VOC annotations."""
+    return Dataset(data_dir, file_list, label_list, transforms, "voc")
+
+
+def _coco_dataset(data_dir: str, ann_file: str, transforms: list) -> Dataset:
+    """A folder and a COCO file, both file names relative to the folder; its categories are the labels."""
+    return Dataset(data_dir, ann_file, "", transforms, "coco")
+
+
 cls = SimpleNamespace(MobileNetV2=_mobilenet_v2, MobileNetV1=_mobilenet_v1)
+det = SimpleNamespace(YOLOv3=_yolov3)
 seg = SimpleNamespace(UNet=_unet)
 matting = SimpleNamespace(MODNet=_modnet)
-datasets = SimpleNamespace(ImageNet=Dataset, SegDataset=_seg_dataset, MattingDataset=_matting_dataset)
+datasets = SimpleNamespace(
+    ImageNet=Dataset, VOCDetection=_voc_dataset, CocoDetection=_coco_dataset, SegDataset=_seg_dataset,
+    MattingDataset=_matting_dataset,
+)  # fmt: skip
 transforms = _Transforms()
 slim = SimpleNamespace(cal_params_sensitivities=_sensitivities, visualize=_visualize)

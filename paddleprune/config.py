@@ -69,8 +69,10 @@ class TargetConfig:
 
 @dataclass(frozen=True)
 class PruneConfig:
-    strategy: str = "under_budget"  # under_budget | uniform | for_target | adaptive_fixed
-    ratio: float = 0.5  # for uniform and adaptive_fixed: fraction of channels removed from each group
+    strategy: str = "under_budget"  # under_budget | uniform | for_target | adaptive_fixed | magnitude
+    # for uniform and adaptive_fixed: fraction of channels removed from each group; for magnitude: of weights
+    ratio: float = 0.5
+    scope: str = ""  # the part of the model that is pruned, e.g. backbone or yolo_blocks; empty = all of it
     threshold: float = 0.6  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
     keep_backbone: bool = False  # for adaptive_fixed
     weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights
@@ -146,7 +148,7 @@ def check_ranges(config: Config) -> Config:
         (
             "prune.strategy",
             config.prune.strategy,
-            ("under_budget", "uniform", "for_target", "adaptive_fixed"),
+            ("under_budget", "uniform", "for_target", "adaptive_fixed", "magnitude"),
         ),
         ("prune.weights", config.prune.weights, ("inherit", "scratch")),
     ]

@@ -63,6 +63,12 @@ def count(network: nn.Layer, input_shape: tuple[int, int, int]) -> Cost:
     )
 
 
+def count_nonzero(network: nn.Layer) -> int:
+    """How many of the parameters are not 0, batch-norm statistics not included."""
+    named = network.named_parameters()
+    return sum(int((p.numpy() != 0).sum()) for name, p in named if not is_statistic(name))
+
+
 def is_statistic(name: str) -> bool:
     """Is `name` a running mean or variance? Paddle keeps them among the parameters."""
     return name.rsplit(".", 1)[-1] in ("_mean", "_variance")

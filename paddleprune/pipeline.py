@@ -17,24 +17,24 @@ from . import benchmark, cost, models, report, scheme, tasks
 from .analysis.job import Job
 from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
+from .data import anchors
 from .data.dataset import Batches, Dataset, open_dataset, to_chw
 from .data.images import find_images, read_image, write_image
 from .data.transforms import Compose
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
-from .engine.evaluate import evaluate, forward_of
+from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
-from .engine.recalibrate import recalibrate
+from .engine.score import score
 from .engine.start import new_model, open_model
 from .errors import UserError
 from .export import formats, lite
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import make_folder, write_json, write_text
-from .metrics._base import Metric
 from .progress import bar
-from .pruning.apply import apply
+from .prune import hooks_for, prune
 from .pruning.groups import find_groups
 from .pruning.sensitivity import Sensitivities
 from .tasks._base import Task
@@ -75,7 +75,7 @@ def train(
         if eval_metric_loss is not None and sensitivities_file is None:
             raise UserError("--eval_metric_loss: needs --sensitivities_file FILE or DEFAULT; add it")
         if sensitivities_file is not None or config.prune.strategy != "under_budget":
-            _prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss)
+            prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss)
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     run = Run(saved.network, task, batches, config.train, optimizer, schedule)
     if resume:
@@ -86,52 +86,11 @@ def train(
     if ranks.rank() == 0:
         write_text(make_folder(folder) / "config.yml", dump_config(config))
 
-    def score() -> dict[str, float]:
-        return _score(saved.network, task, eval_set, size)
+    def judge() -> dict[str, float]:
+        return score(saved.network, task, eval_set, size)
 
-    fit(run, standard(folder, saved, score))
+    fit(run, [*hooks_for(saved, config), *standard(folder, saved, judge)])
     return _write_metrics(folder, saved, run, eval_set)
-
-
-def _prune(
-    saved: SavedModel,
-    config: Config,
-    task: Task,
-    batches: Batches,
-    eval_set: Dataset,
-    sensitivities_file: str | None,
-    eval_metric_loss: float | None,
-) -> None:
-    """Choose ratios, show the plan, narrow `saved.network`, and judge it before retraining."""
-    if saved.plan is not None:
-        raise UserError(
-            "--sensitivities_file: the model of --pretrain_weights is pruned already; leave the "
-            "file out to retrain it as it is, or start from the model that is not pruned"
-        )
-    groups = find_groups(saved.network, saved.image_shape)
-    name = saved.facts["model"]["name"]
-    chosen = scheme.choose(config.prune, groups, name, sensitivities_file, eval_metric_loss, saved.network)
-    plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
-    log.info("%s", scheme.table(groups, plan, chosen))
-    size = config.data.batch_size
-    before = _score(saved.network, task, eval_set, size, "before pruning")[task.metric.main]
-    apply(saved.network, plan, saved.image_shape, groups)
-    if config.prune.recalibrate:
-        recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
-        ranks.average_statistics(saved.network)
-    if config.prune.weights == "scratch":
-        saved.network = models.build(name, saved.facts["model"]["args"])
-        apply(saved.network, plan, saved.image_shape)
-    after = _score(saved.network, task, eval_set, size, "before retraining")[task.metric.main]
-    log.info("%s: %.4f dense, %.4f pruned, before retraining", task.metric.main, before, after)
-    saved.plan = plan
-    saved.facts["pruning"] = {
-        "scheme": chosen.title,
-        "criterion": chosen.criterion,
-        "align": config.prune.align,
-        "dense": {**groups.cost().as_dict(), "value": before},
-        "before_retrain": after,
-    }
 
 
 def describe_groups(config: Config) -> str:
@@ -141,6 +100,25 @@ def describe_groups(config: Config) -> str:
     channels, height, width = config.data.image_shape
     groups = find_groups(models.build(config.model.name, args), (channels, height, width))
     return scheme.describe(groups)
+
+
+def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, float]:
+    """Anchors for the training boxes at the config's input size, how well they fit (the mean IoU of a box
+    with its best one), and how well those of the config do. Pictures are taken to be resized whole."""
+    if config.task != "detection" or count not in (3, 6, 9):
+        raise UserError(f"--count {count}, task {config.task}: give 3, 6 or 9 and a config of detection")
+    train_set = open_dataset(config.data, "train")
+    shape = np.array(config.data.image_shape[:0:-1])
+    every = [(s.boxes[:, 2:] - s.boxes[:, :2]) / s.size[::-1] for s in train_set.reader.samples]
+    sizes = np.concatenate(every) * shape
+    try:
+        found = anchors.anchors(sizes, count, config.train.seed)
+    except ValueError as error:
+        raise UserError(f"--count: {count} is too many, {error}; give fewer") from error
+    task = tasks.make(config, train_set.labels)
+    usual = models.build(config.model.name, task.model_args(config.model.args)).anchors
+    rounded = [[max(1, round(float(n))) for n in pair] for pair in found]
+    return rounded, anchors.fit(sizes, found), anchors.fit(sizes, usual)
 
 
 def analyse_model(
@@ -158,7 +136,7 @@ def evaluate_model(
 ) -> dict[str, float]:
     """All metrics of a model directory on its validation data, or on another folder or list."""
     saved, task, data, eval_set = open_model(model_dir, dataset, list_file=list_file)
-    return _score(saved.network, task, eval_set, data.batch_size, "evaluate", task.full_metric)
+    return score(saved.network, task, eval_set, data.batch_size, "evaluate", task.full_metric)
 
 
 def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dict[str, Any]:
@@ -289,16 +267,6 @@ def compare(
     return rows
 
 
-def _score(
-    network: paddle.nn.Layer, task: Task, dataset: Dataset, batch_size: int, title: str = "evaluate",
-    metric: type[Metric] | None = None,
-) -> dict[str, float]:  # fmt: skip
-    batches = Batches(dataset, batch_size, train=False, part=(ranks.rank(), ranks.size()))
-    stream = bar(batches.epoch(), title, len(batches))
-    meters = evaluate(forward_of(network), stream, metric or task.metric, finish=task.finish(network))
-    return ranks.joined(meters[0]).compute()
-
-
 def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:
     metrics = {
         "metric": run.task.metric.main,
@@ -308,7 +276,8 @@ def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset)
         "images": len(eval_set),
         "seconds": round(run.state.seconds, 1),
         **cost.count(saved.network, saved.image_shape).as_dict(),
-        **({"pruning": saved.facts["pruning"]} if saved.plan else {}),
+        "nonzero_params": cost.count_nonzero(saved.network),
+        **({"pruning": saved.facts["pruning"]} if "pruning" in saved.facts else {}),
     }
     if ranks.rank() == 0:
         write_json(folder / "metrics.json", metrics)

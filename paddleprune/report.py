@@ -130,6 +130,47 @@ def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
+def sweep_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The metric over what was removed, before and after retraining; rows of sweep.sweep."""
+    scale, metric = _scale(rows[0]["metric"]), rows[0]["metric"]
+    removed = [100 * row["removed"] for row in rows]
+    pruned = [
+        scale * (row["value"] if row["before_retrain"] is None else row["before_retrain"]) for row in rows
+    ]
+    figure, axes = plt.subplots(figsize=(8, 5))
+    axes.axhline(scale * rows[0]["value"], color=GREY, lw=1, ls="--")
+    axes.plot(removed, pruned, "o-", color=ORANGE, lw=2, label="after pruning")
+    axes.plot(
+        removed, [scale * row["value"] for row in rows], "o-", color=BLUE, lw=2, label="after retraining"
+    )
+    axes.set(
+        xlabel=f"removed, % of the {rows[-1]['variant'].split()[0]}", ylabel=_title(metric), ylim=(0, None)
+    )
+    axes.set_title(f"{rows[0]['model']} on {rows[0]['data']}", loc="left")
+    axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def sweep_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of a sweep as a Markdown table; differences are to the first row."""
+    scale, title = _scale(rows[0]["metric"]), _title(rows[0]["metric"])
+    form = ".2f" if scale == 100 else ".3f"
+    lines = [
+        f"| removed | parameters, M | non-zero, M | macs, M | {title}, after pruning | after retraining |",
+        "|---" * 6 + "|",
+    ]
+    for row in rows:
+        pruned, change = "", ""
+        if row["before_retrain"] is not None:
+            pruned = f"{scale * row['before_retrain']:{form}}"
+            change = f" ({scale * (row['value'] - rows[0]['value']):+{form}})"
+        lines.append(
+            f"| {row['variant']} | {row['params'] / 1e6:.2f} | {row['nonzero_params'] / 1e6:.2f} "
+            f"| {row['macs'] / 1e6:.1f} | {pruned} | {scale * row['value']:{form}}{change} |"
+        )
+    return "\n".join(lines)
+
+
 def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of a compression result as a Markdown table; ratios are to the first row."""
     first = rows[0]

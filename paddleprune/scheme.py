@@ -11,6 +11,7 @@ from paddle import nn
 
 from .config import PruneConfig
 from .errors import UserError
+from .lookup import suggest
 from .models import parts
 from .pruning import criteria, interop, ratios
 from .pruning.adaptive import adaptive_fixed
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT = "DEFAULT"
 UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
+NO_FILE = ("uniform", "adaptive_fixed", "magnitude")  # strategies that need no sensitivities
 DEFAULT_LOSS = 0.05  # of --eval_metric_loss, as in PaddleX
 
 
@@ -42,19 +44,15 @@ def choose(
 ) -> Scheme:  # fmt: skip
     """Ratios by `prune.strategy`; `network` is what adaptive_fixed looks at. Raises UserError for what
     does not go together."""
-    if budget is not None and prune.strategy != "under_budget":
-        raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
+    names = in_scope(prune.scope, groups, model)
+    only = f", only {prune.scope}" if prune.scope else ""
     if prune.strategy == "uniform":
-        if file is not None:
-            raise UserError("--sensitivities_file: prune.strategy 'uniform' takes none; leave it out")
-        title = f"uniform {prune.ratio}"
-        return Scheme(ratios.uniform(groups, prune.ratio), title, prune.criterion or "l1_norm")
+        title = f"uniform {prune.ratio}{only}"
+        return Scheme(ratios.uniform(names, prune.ratio), title, prune.criterion or "l1_norm")
     if prune.strategy == "adaptive_fixed":
         assert network is not None
-        if file is not None:
-            raise UserError("--sensitivities_file: prune.strategy 'adaptive_fixed' takes none; leave it out")
         chosen = adaptive_fixed(
-            groups, network, parts(model), prune.threshold, prune.ratio, prune.keep_backbone
+            groups, network, _adaptive_parts(prune, model), prune.threshold, prune.ratio, prune.keep_backbone
         )
         body = "backbone kept" if prune.keep_backbone else f"threshold {prune.threshold}"
         return Scheme(chosen, f"adaptive_fixed, {body}, ratio {prune.ratio}", "l1_norm", align=1)
@@ -64,16 +62,53 @@ def choose(
             "DEFAULT or a file of tools/sensitivity.py"
         )
     table = read_table(file, groups, model)
-    source = DEFAULT if file == DEFAULT else Path(file).name
+    curves = {name: curve for name, curve in table.curves.items() if name in names}
+    source = (DEFAULT if file == DEFAULT else Path(file).name) + only
     if prune.strategy == "for_target":
-        chosen, title = _for_target(prune, groups, table.curves, source)
+        chosen, title = _for_target(prune, groups, curves, source)
     else:
         budget = DEFAULT_LOSS if budget is None else budget
-        chosen = ratios.under_budget(table.curves, budget)
+        chosen = ratios.under_budget(curves, budget)
         title = f"{source}, eval_metric_loss {budget}"
     measured = table.provenance.criterion
     criterion = prune.criterion or ("l1_norm" if measured == UNKNOWN else measured)
     return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
+
+
+def refuse_needless(prune: PruneConfig, file: str | None, budget: float | None) -> None:
+    """Raises UserError for a file or a budget that the strategy does not take."""
+    if budget is not None and prune.strategy != "under_budget":
+        raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
+    if file is not None and prune.strategy in NO_FILE:
+        raise UserError(f"--sensitivities_file: prune.strategy '{prune.strategy}' takes none; leave it out")
+
+
+def in_scope(scope: str, groups: Groups, model: str) -> list[str]:
+    """Names of the groups all of whose filters are in a part of the model; all groups if `scope` is
+    empty. Raises UserError for a part that the model does not have."""
+    if not scope:
+        return list(groups)
+    known = parts(model)
+    if scope not in known:
+        valid = suggest(scope, known) if known else f"{model} names no parts; leave it out"
+        raise UserError(f"prune.scope: '{scope}' is not known; {valid}")
+    return [
+        name
+        for name, group in groups.items()
+        if all(s.parameter.startswith(known[scope]) for s in group.role("out"))
+    ]
+
+
+def _adaptive_parts(prune: PruneConfig, model: str) -> dict[str, tuple[str, ...]]:
+    found = parts(model)
+    if prune.scope:
+        raise UserError("prune.scope: adaptive_fixed has its own, prune.keep_backbone; leave it out")
+    if "adaptive" not in found:
+        raise UserError(
+            f"prune.strategy: 'adaptive_fixed' is not for {model}, which names no adaptive and fixed parts; "
+            "use under_budget, uniform or for_target"
+        )
+    return found
 
 
 def read_table(file: str, groups: Groups, model: str) -> Sensitivities:

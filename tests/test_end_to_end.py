@@ -16,6 +16,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # task -> config, settings that make it quick, and names of outputs' files
 WALKS = {
     "classification": (CONFIG, [s for s in SMALL if not s.startswith("train.epochs")], []),
+    "detection": (
+        str(ROOT / "configs/detection/yolov3_sample.yml"),
+        ["data.batch_size=8", "model.args.width=0.0625", "data.workers=0"],
+        [],
+    ),
     "segmentation": (
         str(ROOT / "configs/segmentation/unet_sample.yml"),
         ["train.losses={CrossEntropyLoss: 0.8, DiceLoss: 0.2}"],

@@ -16,7 +16,8 @@ ROWS = [
     ["tasks"],
     ["engine"],
     ["export", "benchmark", "report", "scheme", "analysis"],
-    ["pipeline", "api"],
+    ["prune"],
+    ["pipeline", "api", "sweep"],
     ["cli", "__init__"],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}

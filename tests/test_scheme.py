@@ -110,3 +110,21 @@ def test_uniform_needs_no_sensitivities():
     _, groups = mobilenet()
     chosen = scheme.choose(PruneConfig(strategy="uniform", ratio=0.25), groups, "any", None, None)
     assert set(np.unique(list(chosen.ratios.values()))) == {0.25}
+
+
+def test_a_scope_prunes_that_part_alone():
+    network = models.build("yolov3", models.example("yolov3")["args"])
+    groups = find_groups(network, (3, 64, 64))
+    parts = {}
+    for scope in ("", "backbone", "yolo_blocks"):
+        prune = PruneConfig(strategy="uniform", ratio=0.5, scope=scope)
+        parts[scope] = set(scheme.choose(prune, groups, "yolov3", None, None).ratios)
+    assert parts[""] == set(groups)
+    assert all(name.startswith("backbone.") for name in parts["backbone"])
+    assert all(name.startswith("blocks.") for name in parts["yolo_blocks"])
+    assert len(parts["backbone"]) > 10
+    assert len(parts["yolo_blocks"]) == 18
+    with pytest.raises(UserError, match=r"prune.scope: 'neck' is not known; valid: backbone, yolo_blocks"):
+        scheme.choose(PruneConfig(strategy="uniform", scope="neck"), groups, "yolov3", None, None)
+    with pytest.raises(UserError, match=r"prune.scope: 'backbone' is not known; mobilenet_v2 names no parts"):
+        scheme.choose(PruneConfig(strategy="uniform", scope="backbone"), groups, "mobilenet_v2", None, None)

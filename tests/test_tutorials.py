@@ -18,6 +18,7 @@ TASKS = {
     "classification": (["--size", "32", "--scale", "0.25"], "top-1"),
     "segmentation": (["--size", "32"], "mIoU"),
     "matting": (["--size", "64"], "MSE"),
+    "detection": (["--width", "0.0625"], "mAP"),
 }
 
 
@@ -65,4 +66,4 @@ def test_errors_of_the_api_are_one_line(sample_data, tmp_path):
     with pytest.raises(AttributeError, match="did you mean 'RandomCrop'"):
         pp.transforms.RandomCorp(3)
     with pytest.raises(AttributeError, match="no attribute"):
-        pp.detection  # noqa: B018
+        pp.detectors  # noqa: B018

@@ -12,10 +12,11 @@ from ._verb import Parser
 from .analyse import merge_sensitivities, sensitivity
 from .judge import benchmark, evaluate, infer, report
 from .ship import export
-from .train import groups, sample_data, train
+from .train import anchors, groups, sample_data, sweep, train
 
 VERBS = (
-    sample_data, train, groups, sensitivity, merge_sensitivities, evaluate, infer, export, benchmark, report,
+    sample_data, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, export,
+    benchmark, report,
 )  # fmt: skip
 
 

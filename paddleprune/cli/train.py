@@ -66,6 +66,61 @@ def train(verbs: Any) -> None:
     verb.add_argument("--resume_checkpoint", metavar="SAVE_DIR", help="go on with a run that was broken off")
 
 
+def sweep(verbs: Any) -> None:
+    def run(options: Options) -> None:
+        from .. import benchmark, report
+        from ..config import load_config
+        from ..files import write_json
+        from ..sweep import sweep
+
+        config = load_config(options.config, overrides(options))
+        rows = sweep(config, options.model_dir, options.what, _numbers(options.ratios), options.save_dir)
+        target = Path(options.json or Path(options.save_dir) / f"{options.what}.json")
+        write_json(target, {"command": options.command, **benchmark.machine(), "rows": rows})
+        picture = Path(options.save_dir) / f"{options.what}.png"
+        report.sweep_curve(rows, picture)
+        print(report.sweep_table(rows), target, picture, sep="\n")
+
+    verb = add_verb(verbs, run, "sweep", "Prune a model at several ratios, retrain each alike, and tabulate what is left of its metric.",
+                    "--config configs/detection/yolov3_sample.yml --model_dir output/dense/best_model "
+                    "--what filters --ratios 0.2,0.4,0.6,0.8 --save_dir output/sweep")  # fmt: skip
+    config_options(verb, required=True)
+    verb.add_argument("--model_dir", required=True, help="best_model/ of the run that was not pruned")
+    verb.add_argument(
+        "--what",
+        required=True,
+        help="filters: the same share of every group; weights: the smallest of all become zero",
+    )
+    verb.add_argument("--ratios", required=True, help="shares to remove, e.g. 0.2,0.4,0.6,0.8")
+    verb.add_argument(
+        "--save_dir", required=True, help="folder of the runs; finished ones are not made again"
+    )
+    verb.add_argument("--json", help="file for the rows (default: SAVE_DIR/WHAT.json)")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UserError(f"--ratios: '{text}' must be numbers with commas, e.g. 0.2,0.4,0.6") from error
+
+
+def anchors(verbs: Any) -> None:
+    def run(options: Options) -> None:
+        from .. import pipeline
+        from ..config import load_config
+
+        config = load_config(options.config, overrides(options))
+        found, fit, usual = pipeline.find_anchors(config, options.count)
+        print(f"mean IoU of a box with its best anchor: {fit:.3f}; with the config's anchors: {usual:.3f}")
+        print(f"anchors: {found}")
+
+    verb = add_verb(verbs, run, "anchors", "Find anchors for the boxes of a detection data set, by k-means; for model.args.anchors.",
+                    "--config configs/detection/yolov3_bccd.yml")  # fmt: skip
+    config_options(verb, required=True)
+    verb.add_argument("--count", type=int, default=9, help="3, 6 or 9 (default: 9)")
+
+
 def groups(verbs: Any) -> None:
     def run(options: Options) -> None:
         from .. import pipeline

@@ -36,17 +36,8 @@ def backbone_prefix(name: str) -> str:
 
 
 def parts(name: str) -> dict[str, tuple[str, ...]]:
-    """{"adaptive", "fixed", "backbone"}: beginnings of layers' names, for prune.strategy=adaptive_fixed.
-
-    Raises UserError where the model names none.
-    """
-    found = getattr(find_module(sys.modules[__name__], name, "model.name"), "PARTS", None)
-    if found is None:
-        raise UserError(
-            f"prune.strategy: 'adaptive_fixed' is not for {name}, which names no adaptive and fixed parts; "
-            "use under_budget, uniform or for_target"
-        )
-    return found
+    """Parts of the model, each as beginnings of its layers' names; none if it names none."""
+    return getattr(find_module(sys.modules[__name__], name, "model.name"), "PARTS", {})
 
 
 def imagenet_weights(name: str, args: dict) -> Path:

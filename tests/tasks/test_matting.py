@@ -6,7 +6,7 @@ import paddle
 import pytest
 
 from paddleprune import cost, models
-from paddleprune.config import load_config
+from paddleprune.config import PruneConfig, load_config
 from paddleprune.data.readers.matting_pairs import Reader
 from paddleprune.data.sample_data import make
 from paddleprune.data.transforms import Compose
@@ -16,6 +16,7 @@ from paddleprune.pipeline import train
 from paddleprune.pruning.adaptive import adaptive_count, adaptive_fixed, make_divisible
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.trace import trace
+from paddleprune.scheme import choose
 from paddleprune.tasks import of
 
 SHAPE = (3, 64, 64)
@@ -155,8 +156,17 @@ def test_the_seeds_ways_through_the_command(data, tmp_path):
     kept = np.abs(dense).sum((1, 2, 3)).argsort(kind="stable")[len(dense) - len(inherited) :]
     np.testing.assert_array_equal(inherited, dense[np.sort(kept)])  # the strongest, in their order
     assert not np.array_equal(inherited, weights["scratch"][first].numpy())
-    with pytest.raises(UserError, match="'adaptive_fixed' is not for unet"):
-        models.parts("unet")
+    unet = find_groups(models.build("unet", models.example("unet")["args"]), (3, 32, 32))
+    for settings, words in (({}, "'adaptive_fixed' is not for unet"), ({"scope": "x"}, "prune.scope")):
+        with pytest.raises(UserError, match=words):
+            choose(
+                PruneConfig(strategy="adaptive_fixed", **settings),
+                unet,
+                "unet",
+                None,
+                None,
+                paddle.nn.Layer(),
+            )
 
 
 def test_backbone_weights_of_a_classifier_are_found(data, tmp_path):

@@ -1,0 +1,87 @@
+"""A trained network is made smaller before it is trained again: channels go, or single weights."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from . import cost, models, scheme
+from .config import Config
+from .data.dataset import Batches, Dataset
+from .engine import checkpoint, ranks
+from .engine.checkpoint import SavedModel
+from .engine.fit import Hook
+from .engine.hooks import KeepZeros
+from .engine.recalibrate import recalibrate
+from .engine.score import score
+from .errors import UserError
+from .pruning.apply import apply
+from .pruning.groups import find_groups
+from .pruning.unstructured import apply_masks, magnitude_masks, present_masks
+from .tasks._base import Task
+
+log = logging.getLogger(__name__)
+
+
+def prune(
+    saved: SavedModel, config: Config, task: Task, batches: Batches, eval_set: Dataset,
+    sensitivities_file: str | None, eval_metric_loss: float | None,
+) -> None:  # fmt: skip
+    """Narrow `saved.network` by the config's strategy and judge it before retraining. What was done goes
+    into `saved.facts["pruning"]`. Raises UserError for a model that is pruned already."""
+    if saved.plan is not None:
+        raise UserError(
+            "--sensitivities_file: the model of --pretrain_weights is pruned already; leave the "
+            "file out to retrain it as it is, or start from the model that is not pruned"
+        )
+    size, main = config.data.batch_size, task.metric.main
+    scheme.refuse_needless(config.prune, sensitivities_file, eval_metric_loss)
+    before = score(saved.network, task, eval_set, size, "before pruning")[main]
+    dense: dict[str, Any] = cost.count(saved.network, saved.image_shape).as_dict()
+    dense |= {"value": before, "weights": checkpoint.fingerprint(saved.network)}
+    if config.prune.strategy == "magnitude":
+        facts = _prune_weights(saved, config)
+    else:
+        facts = _prune_channels(saved, config, batches, sensitivities_file, eval_metric_loss)
+    after = score(saved.network, task, eval_set, size, "before retraining")[main]
+    log.info("%s: %.4f dense, %.4f pruned, before retraining", main, before, after)
+    saved.facts["pruning"] = {**facts, "dense": dense, "before_retrain": after}
+
+
+def hooks_for(saved: SavedModel, config: Config) -> list[Hook]:
+    """What keeps the network pruned while it trains; narrow layers need nothing."""
+    if config.prune.strategy != "magnitude":
+        return []
+    return [KeepZeros(present_masks(_layer_weights(saved)))]
+
+
+def _prune_channels(
+    saved: SavedModel, config: Config, batches: Batches, file: str | None, budget: float | None
+) -> dict:
+    groups = find_groups(saved.network, saved.image_shape)
+    name = saved.facts["model"]["name"]
+    chosen = scheme.choose(config.prune, groups, name, file, budget, saved.network)
+    plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
+    log.info("%s", scheme.table(groups, plan, chosen))
+    apply(saved.network, plan, saved.image_shape, groups)
+    if config.prune.recalibrate:
+        recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
+        ranks.average_statistics(saved.network)
+    if config.prune.weights == "scratch":
+        saved.network = models.build(name, saved.facts["model"]["args"])
+        apply(saved.network, plan, saved.image_shape)
+    saved.plan = plan
+    return {"scheme": chosen.title, "criterion": chosen.criterion, "align": config.prune.align}
+
+
+def _prune_weights(saved: SavedModel, config: Config) -> dict:
+    ratio = config.prune.ratio
+    apply_masks(saved.network, magnitude_masks(_layer_weights(saved), ratio))
+    log.info("%.0f %% of the weights of convolutions and linear layers are zero", 100 * ratio)
+    return {"scheme": f"magnitude {ratio}"}
+
+
+def _layer_weights(saved: SavedModel) -> dict[str, np.ndarray]:
+    """The weights of convolutions and linear layers, by name."""
+    tensors = saved.network.state_dict()
+    return {name: tensors[name].numpy() for name in find_groups(saved.network, saved.image_shape).layers}

@@ -1,0 +1,348 @@
+"""The task of detection: boxes from maps, the loss, what moves boxes, the data's faults."""
+
+import json
+import logging
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+
+from paddleprune import models
+from paddleprune.config import load_config
+from paddleprune.data import anchors
+from paddleprune.data.dataset import open_dataset
+from paddleprune.data.readers import coco, voc
+from paddleprune.data.sample_data import make
+from paddleprune.data.transforms import Compose
+from paddleprune.errors import UserError
+from paddleprune.pipeline import find_anchors
+from paddleprune.tasks import make as make_task
+from paddleprune.tasks import of
+
+CONFIG = "configs/detection/yolov3_sample.yml"
+LABELS = ["cat", "dog"]
+ANCHORS = [[8, 8], [16, 16], [32, 32]]
+
+
+class Maps(paddle.nn.Layer):
+    """A network whose maps are given: three scales of a 32 px picture, one anchor each."""
+
+    def __init__(self, maps=None):
+        super().__init__()
+        self.anchors, self.num_classes = ANCHORS, 2
+        blank = [np.full((1, 7, n, n), -9, np.float32) for n in (1, 2, 4)]
+        self.maps = [paddle.to_tensor(m) for m in (blank if maps is None else maps)]
+
+    def forward(self, image):
+        return self.maps
+
+
+def maps_with(scale, row, column, values):
+    network = Maps()
+    found = [m.numpy() for m in network.maps]
+    found[scale][0, :, row, column] = values
+    return found
+
+
+def test_a_box_by_hand():
+    """Cell (1, 0) of the middle map, stride 16, anchor 16: sigmoid(0) = 1/2, e^0 = 1, so the middle is at
+    x = 8, y = 24 of 32 px and the sides are 16."""
+    network = Maps(maps_with(1, 1, 0, [0, 0, 0, 0, 4, -9, 4]))
+    boxes, counts = of("detection", LABELS).finish(network)([m.numpy() for m in network.maps])
+    assert counts.tolist() == [1]
+    sure = (1 / (1 + np.exp(-4.0))) ** 2
+    np.testing.assert_allclose(boxes, [[1, sure, 0, 0.5, 0.5, 1]], atol=1e-5)
+
+
+def test_the_weaker_of_two_that_overlap_goes_within_a_class():
+    """Middles at 12 and 16 sigmoid(3) = 15.24 px, sides 8 e = 21.75 and 16: IoU 244 / (473 + 256 - 244) =
+    0.504, above 0.45."""
+    first, second = maps_with(2, 1, 1, [0, 0, 1, 1, 5, 5, -9]), maps_with(1, 0, 0, [3, 3, 0, 0, 2, 2, -9])
+    both = [np.maximum(a, b) for a, b in zip(first, second, strict=True)]
+    finish = of("detection", LABELS).finish(Maps(both))
+    boxes, counts = finish(both)
+    assert counts.tolist() == [1]
+    assert boxes[0, 1] == pytest.approx((1 / (1 + np.exp(-5.0))) ** 2, abs=1e-5)
+    both[1][0, 5:, 0, 0] = [-9, 2]  # another class: both stay
+    assert finish(both)[1].tolist() == [2]
+
+
+def test_the_deployed_network_says_what_finish_says():
+    network = models.build("yolov3", models.example("yolov3")["args"])
+    for head in network.heads:
+        head.bias.set_value(paddle.full_like(head.bias, 2.0))
+    network.eval()
+    image = paddle.to_tensor(np.random.default_rng(0).random((2, 3, 64, 64), np.float32))
+    task = of("detection", ["a", "b", "c"])
+    with paddle.no_grad():
+        mine = task.finish(network)([m.numpy() for m in network(image)])
+        theirs = [t.numpy() for t in task.deployed(network)(image)]
+    assert mine[1].sum() >= 5
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    agreement = task.agreement(mine, theirs)
+    assert (agreement.same, agreement.decided) == (2 * mine[1].sum(), 2 * mine[1].sum())
+    other = [mine[0] + np.float32([0, 0, 0.2, 0, 0.2, 0]), mine[1]]
+    assert task.agreement(mine, other).same < agreement.same
+    assert task.agreement(mine, [mine[0] * np.nan, mine[1]]).difference == np.inf
+
+
+def test_the_loss_falls_where_the_box_is():
+    task = of("detection", LABELS)
+    batch = {"image": np.zeros((1, 3, 32, 32), np.float32), "boxes": [np.float32([[0, 0.5, 0.5, 1]])],
+             "labels": [np.array([1])]}  # fmt: skip
+    right = task.loss(Maps(maps_with(1, 1, 0, [0, 0, 0, 0, 9, -9, 9])), batch)["loss"]
+    wrong = task.loss(Maps(maps_with(1, 0, 0, [0, 0, 0, 0, 9, -9, 9])), batch)["loss"]
+    nothing = task.loss(Maps(), {**batch, "boxes": [np.zeros((0, 4), np.float32)], "labels": [np.zeros(0)]})[
+        "loss"
+    ]
+    assert float(nothing) < 0.05
+    # twice log 2 for the x and y of sigmoid(0), times 2 - w h = 1.75 (Paddle's yolo_loss)
+    assert float(right) == pytest.approx(1.75 * 2 * np.log(2), abs=0.05)
+    assert float(wrong) > float(right) + 9
+    half = task.loss(
+        Maps(maps_with(1, 1, 0, [0, 0, 0, 0, 9, -9, 9])), {**batch, "weights": [np.float32([0.5])]}
+    )
+    assert float(half["loss"]) < float(right)
+
+
+def test_sizes_are_drawn_anew_and_the_same_for_a_seed():
+    task = of("detection", LABELS, sizes=[32, 64, 96])
+    image = paddle.zeros([1, 3, 64, 64])
+
+    def drawn():
+        paddle.seed(3)
+        return [task._resized(image).shape[2] for _ in range(20)]
+
+    assert drawn() == drawn()
+    assert set(drawn()) == {32, 64, 96}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["train.sizes=[100]"], "train.sizes: .* must be multiples of 32"),
+        (["model.args.anchors=[[1, 2]]"], r"anchors \[\[1, 2\]\] must be"),
+        (["model.args.backbone=resnet"], "backbone 'resnet' must be one of mobilenet_v1, mobilenet_v2"),
+    ],
+)
+def test_bad_settings_are_one_line(settings, words):
+    config = load_config(CONFIG, settings)
+    with pytest.raises(UserError, match=words):
+        models.build("yolov3", make_task(config, LABELS).model_args(config.model.args))
+
+
+def test_widths_are_the_usual_ones():
+    """PaddleDetection's YOLOv3-MobileNetV1 has 24.3 M parameters with the 20 classes of VOC."""
+    network = models.build("yolov3", {"num_classes": 20})
+    assert sum(p.size for p in network.parameters()) == 24_286_881
+    second = models.build(
+        "yolov3", {"num_classes": 2, "backbone": "mobilenet_v2", "scale": 0.25, "width": 0.125}
+    )
+    assert [m.shape for m in second(paddle.zeros([1, 3, 64, 64]))] == [[1, 21, n, n] for n in (2, 4, 8)]
+
+
+# what lies on a picture moves along --------------------------------------------------------
+
+
+def scene():
+    """White rectangles on black, and their boxes."""
+    boxes = np.float32([[10, 20, 40, 50], [60, 5, 90, 25], [70, 60, 100, 95]])
+    image = np.zeros((100, 120, 3), np.uint8)
+    for x1, y1, x2, y2 in boxes.astype(int):
+        image[y1:y2, x1:x2] = 255
+    return {"image": image, "boxes": boxes, "labels": np.arange(3), "difficult": np.zeros(3, int)}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"RandomHorizontalFlip": {"prob": 1}}, {"RandomVerticalFlip": {"prob": 1}}, {"Resize": {"size": [50, 200]}},
+        {"ResizeByShort": {"size": 150}}, {"ResizeStepScaling": {}}, {"RandomExpand": {"prob": 1}},
+        {"RandomBoxCrop": {"prob": 1}}, {"RandomPaddingCrop": {"size": 110}}, {"RandomPaddingCrop": {"size": 140}},
+    ],
+)  # fmt: skip
+def test_boxes_stay_on_their_things(spec):
+    for seed in range(8):
+        done = Compose([spec])(scene(), np.random.default_rng(seed))
+        white = done["image"][..., 0] > 200
+        assert len(done["boxes"]) == len(done["labels"]) == len(done["difficult"])
+        for x1, y1, x2, y2 in done["boxes"].round().astype(int):
+            assert 0 <= x1 < x2 <= white.shape[1]
+            assert 0 <= y1 < y2 <= white.shape[0]
+            assert white[y1:y2, x1:x2].mean() > 0.85
+
+
+def test_small_boxes_go_and_mixup_weighs_both():
+    sample = {**scene(), "boxes": np.float32([[0, 0, 3, 50], [0, 0, 4, 4], [0, 0, 50, 2]])}
+    done = Compose([{"DropSmallBoxes": {"size": 4}}])(sample, np.random.default_rng(0))
+    assert done["labels"].tolist() == [1]
+    other = {**scene(), "image": np.full((50, 200, 3), 200, np.uint8), "labels": np.array([5, 6, 7])}
+    done = Compose([{"Mixup": {}}])({**scene(), "other": lambda rng: other}, np.random.default_rng(0))
+    assert done["image"].shape == (100, 200, 3)
+    assert done["labels"].tolist() == [0, 1, 2, 5, 6, 7]
+    share = done["weights"]
+    assert share[0] == pytest.approx(1 - share[-1])
+    inside = done["image"][30, 20, 0]  # white here, 200 there
+    assert inside == pytest.approx(255 * share[0] + 200 * share[-1], abs=1)
+
+
+def test_transforms_of_boxes_refuse_other_data():
+    for name in ("Mixup", "RandomExpand", "RandomBoxCrop", "DropSmallBoxes"):
+        spec = {name: {} if name in ("Mixup", "DropSmallBoxes") else {"prob": 1}}
+        with pytest.raises(UserError, match=f"{name}: the data has no boxes"):
+            Compose([spec])({"image": np.zeros((9, 9, 3), np.uint8)}, np.random.default_rng(0))
+
+
+# data --------------------------------------------------------------------------------------
+
+
+XML = """<annotation><size><width>8</width><height>6</height></size>
+<object><name>{name}</name><difficult>{hard}</difficult>
+<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>{right}</xmax><ymax>4</ymax></bndbox></object></annotation>"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((6, 8, 3), 9, np.uint8))
+    (tmp_path / "a.xml").write_text(XML.format(name="dog", hard=1, right=99))
+    (tmp_path / "b.xml").write_text(XML.format(name="cat", hard=0, right=5))
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    (tmp_path / "list.txt").write_text("a.png a.xml\na.png b.xml\n")
+    return tmp_path
+
+
+def test_voc_boxes_are_read_and_cut_at_the_rim(folder):
+    reader = voc.Reader(folder, "list.txt", "labels.txt")
+    first, second = reader.read(0), reader.read(1)
+    assert first["boxes"].tolist() == [[1, 2, 8, 4]]
+    assert (first["labels"].tolist(), first["difficult"].tolist()) == ([1], [1])
+    assert second["boxes"].tolist() == [[1, 2, 5, 4]]
+    assert [reader.stratum(i) for i in range(2)] == [1, 0]
+
+
+def test_boxes_without_area_are_counted_once(folder, caplog):
+    (folder / "a.xml").write_text(XML.format(name="dog", hard=0, right=1))
+    with caplog.at_level(logging.INFO):
+        reader = voc.Reader(folder, "list.txt", "labels.txt")
+    text = [r.getMessage() for r in caplog.records]
+    assert any("1 of 2 boxes are left out" in t and "a.xml" in t for t in text)
+    assert any("1 of 2 images have no boxes and serve as background" in t for t in text)
+    assert reader.read(0)["boxes"].shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("a.xml", "<annotation>", "a.xml' is not valid XML"),
+        ("a.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "it declares entities"),
+        ("a.xml", XML.format(name="dgo", hard=0, right=5), "class 'dgo', .* did you mean 'dog'"),
+        ("a.xml", XML.format(name="dog", hard=0, right="x"), "without the four numbers"),
+        (
+            "a.xml",
+            XML.format(name="dog", hard=0, right=5).replace("<width>8", "<width>9"),
+            "its annotation says 9x6",
+        ),
+        ("list.txt", "b.png a.xml\n", "'b.png' does not exist"),
+        ("list.txt", "a.png\n", "must be 'image xml'"),
+    ],
+)
+def test_faults_of_voc_are_one_line(folder, file, text, words):
+    (folder / file).write_text(text)
+    with pytest.raises(UserError, match=words):
+        voc.Reader(folder, "list.txt", "labels.txt").read(0)
+
+
+def coco_file(folder, **changes):
+    raw = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 8, "height": 6}],
+        "categories": [{"id": 3, "name": "dog"}, {"id": 1, "name": "cat"}],
+        "annotations": [{"image_id": 7, "category_id": 3, "bbox": [1, 2, 4, 2]},
+                        {"image_id": 7, "category_id": 1, "bbox": [0, 0, 2, 2], "iscrowd": 1}],
+    }  # fmt: skip
+    (folder / "coco.json").write_text(json.dumps({**raw, **changes}))
+    return coco.Reader(folder, "coco.json")
+
+
+def test_coco_boxes_are_read(folder, caplog):
+    more = {"image_id": 8, "category_id": 1, "bbox": [0, 0, 2, 2]}
+    reader = coco_file(folder, annotations=[{"image_id": 7, "category_id": 3, "bbox": [1, 2, 4, 2]}, more])
+    assert reader.labels == ["cat", "dog"]
+    assert reader.read(0)["boxes"].tolist() == [[1, 2, 5, 4]]
+    assert reader.read(0)["labels"].tolist() == [1]
+    assert "1 of 2 annotations are left out" in caplog.text
+    assert coco_file(folder).read(0)["difficult"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"annotations": [{"image_id": 7, "category_id": 9, "bbox": [0, 0, 1, 1]}]},
+            "category_id 9 is not in",
+        ),
+        ({"annotations": [{"image_id": 7, "category_id": 3, "bbox": [0, 1]}]}, r"bbox \[0, 1\] must be"),
+        ({"annotations": [{"image_id": 7}]}, "has no 'category_id'"),
+        ({"annotations": []}, "no image has a box"),
+        ({"categories": 3}, "'categories' must be a list"),
+        ({"images": [{"id": 7, "file_name": "z.png", "width": 8, "height": 6}]}, "'z.png' does not exist"),
+        ({"images": [{"id": 7, "file_name": "../a.png", "width": 8, "height": 6}]}, "points outside"),
+    ],
+)
+def test_faults_of_coco_are_one_line(folder, changes, words):
+    with pytest.raises(UserError, match=words):
+        coco_file(folder, **changes)
+
+
+def test_sample_data_has_both_classes_and_boxes_on_digits(tmp_path):
+    data = make("detection", tmp_path / "a", 12, 8)
+    reader = voc.Reader(data, "train_list.txt", "labels.txt")
+    labels = np.concatenate([reader.read(i)["labels"] for i in range(len(reader))])
+    assert set(labels) == {0, 1}
+    for i in range(len(reader)):
+        sample = reader.read(i)
+        for x1, y1, x2, y2 in sample["boxes"].astype(int):
+            assert sample["image"][y1:y2, x1:x2].max() > 150
+
+
+def test_anchors_are_the_sizes_that_there_are():
+    rng = np.random.default_rng(0)
+    true = np.array([[10, 20], [40, 30], [90, 100]])
+    sizes = np.concatenate([size * rng.uniform(0.9, 1.1, (50, 2)) for size in true])
+    found = anchors.anchors(sizes, 3)
+    np.testing.assert_allclose(found, true, rtol=0.05)
+    assert anchors.fit(sizes, found) > 0.88
+    assert anchors.shape_iou(np.array([[2, 2]]), np.array([[1, 4]])) == pytest.approx(2 / 6)
+    with pytest.raises(ValueError, match="fewer than 3"):
+        anchors.anchors(np.ones((9, 2)), 3)
+
+
+def test_anchors_of_a_config(tmp_path):
+    data = make("detection", tmp_path / "data", 24, 8)
+    found, fit, usual = find_anchors(load_config(CONFIG, [f"data.root={data}"]), 6)
+    assert len(found) == 6
+    assert fit > 0.8
+    assert fit > usual - 0.05
+    with pytest.raises(UserError, match="give 3, 6 or 9"):
+        find_anchors(load_config(CONFIG, [f"data.root={data}"]), 4)
+
+
+def test_the_shared_data_names_its_invalid_boxes(shared, caplog):
+    config = load_config("configs/detection/yolov3_bccd.yml", [f"data.root={shared / 'data/bccd'}"])
+    invalid = 0
+    for split in ("train", "val"):
+        caplog.clear()
+        assert len(open_dataset(config.data, split)) == {"train": 205, "val": 87}[split]
+        invalid += sum("are left out" in r.getMessage() for r in caplog.records)
+    assert invalid >= 1
+
+
+def test_results_and_pictures():
+    task = of("detection", LABELS)
+    found = [np.float32([[1, 0.9, 0.1, 0.2, 0.5, 0.6], [0, 0.1, 0, 0, 1, 1]]), np.int32([2])]
+    result = task.result(found, (50, 100))
+    assert [(b["label"], b["box"]) for b in result["boxes"]] == [("dog", [10, 10, 50, 30])]
+    picture = task.draw(np.full((50, 100, 3), 100, np.uint8), result)
+    assert picture.shape == (200, 400, 3)
+    assert (picture != 100).any(2).mean() > 0.01

@@ -1,0 +1,31 @@
+"""Step 3: prune within a budget, retrain, export for a phone, try it on a picture.
+
+python 3_prune.py --data DIR [--epochs 8] [--sensitivities_file DEFAULT] [--eval_metric_loss 0.1]
+"""
+
+from pathlib import Path
+
+from common import SAVE, datasets, network, options
+
+if __name__ == "__main__":
+    given = options(epochs=8)
+    train_dataset, eval_dataset = datasets(given.data, given.size)
+    model = network(given, len(train_dataset.labels))
+    metrics = model.train(
+        num_epochs=given.epochs,
+        train_dataset=train_dataset,
+        eval_dataset=eval_dataset,
+        train_batch_size=16,
+        optimizer="adamw",
+        learning_rate=0.003,
+        clip_norm=10.0,
+        pretrain_weights=f"{SAVE}/dense/best_model",
+        sensitivities_file=given.sensitivities_file,
+        eval_metric_loss=given.eval_metric_loss,
+        save_dir=f"{SAVE}/pruned",
+    )
+    print(f"mAP {metrics['value']:.4f}, {metrics['size_bytes'] / 1e6:.2f} MB, in {SAVE}/pruned/best_model")
+    manifest = model.export(f"{SAVE}/{given.export}", format=given.export)
+    print(f"{', '.join(manifest['files'])} in {SAVE}/{given.export}")
+    picture = sorted(Path(given.data, "images").iterdir())[0]
+    print(picture.name, model.predict(picture)["boxes"])
