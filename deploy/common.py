@@ -1,10 +1,12 @@
-"""What the Python clients share: the manifest, pre-processing, results and pictures.
+"""What the Python clients share: options, the manifest, pre-processing, results and pictures.
 
 Needs numpy and OpenCV, and nothing of the package that made the model: all it knows of the model is
 in `manifest.json`.
 """
 
+import argparse
 import json
+import time
 from pathlib import Path
 
 import cv2
@@ -28,6 +30,30 @@ class Model:
         image = preprocess(picture, self.manifest["transforms"])
         outputs = self.run(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
         return RESULTS[self.task](outputs, self.labels, picture.shape[1::-1])
+
+
+def main(text, load, kind):
+    """A client's command. `load(folder, manifest, threads)` gives a function from images [N, 3, H, W] to a
+    list of outputs; `kind` is the export that it reads."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--model", required=True, help=f"--save_dir of tools/export.py --format {kind}")
+    parser.add_argument("--input", required=True, help="a picture, a folder of pictures, or a video")
+    parser.add_argument("--save_dir", required=True, help="folder for the drawn pictures or the video")
+    parser.add_argument("--threads", type=int, default=0, help="0 = as many as the runtime likes")
+    options = parser.parse_args()
+    manifest = read_manifest(options.model)
+    if manifest["export"] != kind:
+        raise SystemExit(
+            f"'{options.model}' is an export of format '{manifest['export']}'; give one of '{kind}'"
+        )
+    model = Model(options.model, load(options.model, manifest, options.threads))
+    start = time.perf_counter()
+    if Path(options.input).suffix.lower() in VIDEOS:
+        count, what = process_video(model, options.input, options.save_dir), "frames"
+    else:
+        count, what = len(process_pictures(model, options.input, options.save_dir)), "pictures"
+    seconds = time.perf_counter() - start
+    print(f"{count} {what} in {seconds:.1f} s ({count / seconds:.1f} a second), in {options.save_dir}")
 
 
 def read_manifest(folder):

@@ -72,14 +72,17 @@ def test_the_exported_file_says_what_the_network_says(trained, tmp_path, form):
     assert manifest["parity"]["trained"] == pytest.approx(manifest["parity"]["exported"], abs=1e-4)
 
 
-def test_the_openvino_client_says_what_infer_says(trained, tmp_path):
-    pytest.importorskip("openvino")
+@pytest.mark.parametrize(
+    ("form", "script"), [("openvino", "openvino/run.py"), ("lite", "lite/python/run.py")]
+)
+def test_the_client_says_what_infer_says(trained, tmp_path, form, script):
+    pytest.importorskip({"openvino": "openvino", "lite": "paddlelite"}[form])
     task, folder = trained
-    export_model(folder / "run/best_model", tmp_path / "export", "openvino")
+    export_model(folder / "run/best_model", tmp_path / "export", form)
     pictures = some_pictures(folder, tmp_path / "pictures")
     infer(folder / "run/best_model", pictures, tmp_path / "ours")
-    client("openvino/run.py", "--model", str(tmp_path / "export"), "--input", str(pictures),
-           "--save_dir", str(tmp_path / "theirs"))  # fmt: skip
+    client(script, "--model", str(tmp_path / "export"), "--input", str(pictures),
+           "--save_dir", str(tmp_path / "theirs"), "--threads", "1")  # fmt: skip
     assert_alike(task, tmp_path / "ours", tmp_path / "theirs")
 
 
