@@ -29,7 +29,7 @@ from .engine.hooks import standard
 from .engine.score import score
 from .engine.start import new_model, open_model
 from .errors import UserError
-from .export import formats, lite
+from .export import formats, lite, lite_check
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import make_folder, write_json, write_text
@@ -95,11 +95,8 @@ def train(
 
 def describe_groups(config: Config) -> str:
     """Every convolution and linear layer of the config's model: its group, or why it has none."""
-    labels = [str(i) for i in range(int(config.model.args.get("num_classes", 2)))]
-    args = tasks.make(config, labels).model_args(config.model.args)
-    channels, height, width = config.data.image_shape
-    groups = find_groups(models.build(config.model.name, args), (channels, height, width))
-    return scheme.describe(groups)
+    _, network, shape = _untrained(config)
+    return scheme.describe(find_groups(network, shape))
 
 
 def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, float]:
@@ -119,6 +116,29 @@ def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, fl
     usual = models.build(config.model.name, task.model_args(config.model.args)).anchors
     rounded = [[max(1, round(float(n))) for n in pair] for pair in found]
     return rounded, anchors.fit(sizes, found), anchors.fit(sizes, usual)
+
+
+def check_lite(config: Config | None, model_dir: str | Path | None = None) -> lite_check.Check:
+    """What Paddle Lite can take of a saved model, or of the one that a config would train."""
+    if config is None:
+        saved = checkpoint.load_model(str(model_dir))
+        task, network, shape = (
+            tasks.of(saved.facts["task"], saved.facts["labels"]),
+            saved.network,
+            saved.image_shape,
+        )
+    else:
+        task, network, shape = _untrained(config)
+    return lite_check.check(task.deployed(network), shape)
+
+
+def _untrained(config: Config) -> tuple[Task, paddle.nn.Layer, tuple[int, int, int]]:
+    """The config's task, network and image shape, without its data; two classes if it names no number."""
+    labels = [str(i) for i in range(int(config.model.args.get("num_classes", 2)))]
+    task = tasks.make(config, labels)
+    channels, height, width = config.data.image_shape
+    network = models.build(config.model.name, task.model_args(config.model.args))
+    return task, network, (channels, height, width)
 
 
 def analyse_model(
@@ -192,22 +212,24 @@ def export_model(
     targets: Sequence[str] = ("x86", "arm"),
     dataset: str | None = None,
     images: int = 200,
+    quant: str = "",
 ) -> dict[str, Any]:
     """Export, run the exported file on validation images against the trained network, then write.
 
-    `form`: inference | lite. Returns the manifest. Raises UserError, with nothing written, if the
-    two differ by more than the tolerance.
+    `form`: inference | lite | onnx | openvino; `quant`, of lite: int8 | int16, weights as integers. Returns
+    the manifest. Raises UserError, with nothing written, if the two differ by more than the tolerance, or
+    if quantisation costs more than 5 % of the metric.
     """
     folder = Path(save_dir)
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.deployed(saved.network)
-    made = formats.make(form, deployed, saved.image_shape, targets)
+    made = formats.make(form, deployed, saved.image_shape, targets, quant)
     stream = Batches(eval_set, data.batch_size, train=False)
     count = min(len(stream), max(1, images // data.batch_size))
     some = bar(itertools.islice(stream.epoch(), count), "check", count)
-    parity = check(made.runtime, forward_of(deployed), made.forward, some, task)
-    return write_export(folder, form, made.files, saved, made.exported, parity)
+    parity = check(made.runtime, forward_of(deployed), made.forward, some, task, lossy=bool(quant))
+    return write_export(folder, form, made.files, saved, made.exported, parity, quant)
 
 
 def draw_sensitivities(

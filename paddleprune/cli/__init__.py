@@ -11,11 +11,11 @@ from ..errors import UserError
 from ._verb import Parser
 from .analyse import merge_sensitivities, sensitivity
 from .judge import benchmark, evaluate, infer, report
-from .ship import export
+from .ship import export, lite_check
 from .train import anchors, groups, sample_data, sweep, train
 
 VERBS = (
-    sample_data, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, export,
+    sample_data, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, lite_check, export,
     benchmark, report,
 )  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ._verb import Options, add_verb
+from ..errors import UserError
+from ._verb import Options, add_verb, config_options, overrides
 
 
 def export(verbs: Any) -> None:
@@ -11,12 +12,13 @@ def export(verbs: Any) -> None:
 
         manifest = pipeline.export_model(
             options.model_dir, options.save_dir, options.format, options.targets.split(","),
-            options.dataset, options.images,
+            options.dataset, options.images, options.quant,
         )  # fmt: skip
         parity = manifest["parity"]
+        bound = "quantised" if options.quant else f"tolerance {parity['tolerance']:.0e}"
         print(
             f"parity: {parity['runtime']} on {parity['images']} images: max |difference| "
-            f"{parity['max_abs_diff']:.2e} (tolerance {parity['tolerance']:.0e}), "
+            f"{parity['max_abs_diff']:.2e} ({bound}), "
             f"{parity['metric']} {parity['trained']:.4f} trained, {parity['exported']:.4f} exported"
         )
         for name, facts in manifest["files"].items():
@@ -30,7 +32,33 @@ def export(verbs: Any) -> None:
         "--format", required=True, help="inference (Paddle Inference), lite (Paddle Lite), onnx or openvino"
     )
     verb.add_argument("--targets", default="x86,arm", help="of lite: x86, arm or both (default: x86,arm)")
+    verb.add_argument(
+        "--quant",
+        default="",
+        help="of lite: store the weights as int8 or int16, a quarter or half the size; the metric is checked",
+    )
     verb.add_argument("--dataset", help="folder of the data to check on (default: the training's)")
     verb.add_argument(
         "--images", type=int, default=200, help="about how many images to check on (default: 200)"
     )
+
+
+def lite_check(verbs: Any) -> None:
+    def run(options: Options) -> None:
+        from .. import pipeline
+        from ..config import load_config
+
+        if (options.config is None) == (options.model_dir is None):
+            raise UserError("--config, --model_dir: give one of the two")
+        config = load_config(options.config, overrides(options)) if options.config else None
+        check = pipeline.check_lite(config, options.model_dir)
+        print(check.table())
+        if not check.good:
+            raise UserError(
+                "Paddle Lite cannot take this network; replace the operators marked NO in the model"
+            )
+
+    verb = add_verb(verbs, run, "lite_check", "Can Paddle Lite take this network? Every operator, before or after training.",
+                    "--config configs/detection/yolov3_bccd.yml")  # fmt: skip
+    config_options(verb, required=False)
+    verb.add_argument("--model_dir", help="best_model/ of a run, instead of a config")

@@ -12,6 +12,7 @@ from ..lookup import suggest
 from ..predictor import make_predictor, run
 from . import lite, onnx, openvino
 from .inference import Exported, export_inference
+from .quantised import with_convolutions
 
 FORMATS = ("inference", "lite", "onnx", "openvino")
 
@@ -26,12 +27,17 @@ class Made:
     forward: Forward
 
 
-def make(form: str, network: nn.Layer, image_shape: tuple[int, ...], targets: Sequence[str]) -> Made:
+def make(
+    form: str, network: nn.Layer, image_shape: tuple[int, ...], targets: Sequence[str], quant: str = ""
+) -> Made:
     """Export the deployed `network`. `targets`: of lite, x86 and arm; only x86 can be run here, so
-    it is made in any case. Raises UserError for an unknown format or target."""
+    it is made in any case. `quant`: of lite, int8 or int16. Raises UserError for an unknown format, target
+    or quantisation."""
     if form not in FORMATS:
         raise UserError(f"--format: '{form}' is not known; {suggest(form, FORMATS)}")
-    exported = export_inference(network, image_shape)
+    if quant and form != "lite":
+        raise UserError(f"--quant: the format '{form}' takes none; leave it out or use --format lite")
+    exported = export_inference(with_convolutions(network) if quant else network, image_shape)
     if form == "inference":
         runner = make_predictor(exported.model, exported.weights, os.cpu_count() or 1)
         files = {"model.pdmodel": exported.model, "model.pdiparams": exported.weights}
@@ -45,6 +51,6 @@ def make(form: str, network: nn.Layer, image_shape: tuple[int, ...], targets: Se
         compiled = openvino.compiled(xml, weights, image_shape)
         files = {"model.xml": xml, "model.bin": weights}
         return Made(files, exported, "OpenVINO", lambda x: [openvino.run(compiled, x)])
-    made = {target: lite.convert(exported, target) for target in dict.fromkeys([*targets, "x86"])}
+    made = {target: lite.convert(exported, target, quant) for target in dict.fromkeys([*targets, "x86"])}
     files = {f"model_{target}.nb": made[target] for target in targets}
     return Made(files, exported, "Paddle Lite x86", lambda x: [lite.run(made["x86"], x)])

@@ -17,6 +17,7 @@ from ..errors import UserError
 from .inference import Exported
 
 TARGETS = ("arm", "x86")
+QUANTS = ("int8", "int16")
 INSTALL = "pip install paddlelite==2.13rc0 (Python 3.7 to 3.10)"
 WORKER = Path(__file__).with_name("lite_worker.py")
 _OPT = """
@@ -28,6 +29,9 @@ opt.set_param_file(sys.argv[2])
 opt.set_optimize_out(sys.argv[3])
 opt.set_valid_places(sys.argv[4])
 opt.set_model_type("naive_buffer")
+if sys.argv[5]:
+    opt.set_quant_model(True)
+    opt.set_quant_type("QUANT_" + sys.argv[5].upper())
 opt.run()
 """
 
@@ -42,15 +46,18 @@ def require() -> None:
         raise UserError(f"Paddle Lite is not installed; {INSTALL}")
 
 
-def convert(exported: Exported, target: str) -> bytes:
-    """The `.nb` file of one target as bytes.
+def convert(exported: Exported, target: str, quant: str = "") -> bytes:
+    """The `.nb` file of one target as bytes. `quant`: weights of convolutions and linear layers are stored
+    as "int8" or "int16" with a scale per filter, and made floats again when the file is loaded.
 
     Raises UserError that names the operator which Lite's optimizer cannot take, should it fail.
     """
     require()
     if target not in TARGETS:
         raise UserError(f"--targets: '{target}' is not known; valid: {', '.join(TARGETS)}")
-    converted, message = _optimize(exported.model, exported.weights, target)
+    if quant not in ("", *QUANTS):
+        raise UserError(f"--quant: '{quant}' is not known; valid: {', '.join(QUANTS)}")
+    converted, message = _optimize(exported.model, exported.weights, target, quant)
     if converted is None:
         operator = _find_culprit(exported.model, exported.weights, target)
         raise UserError(
@@ -95,13 +102,13 @@ def _work(arguments: list[str], threads: int | None = None) -> None:
         raise UserError(f"Paddle Lite's runtime failed ({_why(done)}); export again")
 
 
-def _optimize(model: bytes, weights: bytes, target: str) -> tuple[bytes | None, str]:
+def _optimize(model: bytes, weights: bytes, target: str, quant: str = "") -> tuple[bytes | None, str]:
     """(bytes of the .nb or None, why it failed)."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("in.pdmodel", "in.pdiparams", "out")]
         paths[0].write_bytes(model)
         paths[1].write_bytes(weights)
-        command = [sys.executable, "-c", _OPT, *map(str, paths), target]
+        command = [sys.executable, "-c", _OPT, *map(str, paths), target, quant]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         result = paths[2].with_suffix(".nb")
         if done.returncode == 0 and result.is_file():  # it can return 0 and write nothing

@@ -16,12 +16,13 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Parity:
-    """The exported file against the trained network on the same images."""
+    """The exported file against the trained network on the same images. `tolerance`: of the difference;
+    None where the file is not meant to be the same (quantised), and only the metric is held."""
 
     runtime: str
     images: int
     max_abs_diff: float
-    tolerance: float
+    tolerance: float | None
     metric: str
     trained: float
     exported: float
@@ -29,14 +30,16 @@ class Parity:
 
 
 def write_export(
-    folder: Path, form: str, files: Mapping[str, bytes], saved: SavedModel, ends: Exported, parity: Parity
-) -> dict[str, Any]:
+    folder: Path, form: str, files: Mapping[str, bytes], saved: SavedModel, ends: Exported, parity: Parity,
+    quant: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """Write `files` and the manifest, each whole; the manifest last. Returns the manifest."""
     make_folder(folder)
     facts = saved.facts
     manifest = {
         "format": FORMAT,
         "export": form,
+        **({"quant": quant} if quant else {}),
         "task": facts["task"],
         "model": facts["model"],
         "labels": facts["labels"],

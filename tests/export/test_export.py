@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -10,8 +11,10 @@ import pytest
 from conftest import TOY_NETS, TOY_SHAPE, randomize
 from paddle import nn
 
+from paddleprune import models
+from paddleprune.cli import main
 from paddleprune.errors import UserError
-from paddleprune.export import formats, lite, parity
+from paddleprune.export import formats, lite, lite_check, parity
 from paddleprune.export.inference import export_inference
 from paddleprune.predictor import make_predictor, run
 from paddleprune.tasks import of
@@ -194,3 +197,66 @@ def test_an_older_export_goes_with_its_manifest(sample_data, tmp_path):
     for targets, files in ((["x86", "arm"], {"model_x86.nb", "model_arm.nb"}), (["x86"], {"model_x86.nb"})):
         pipeline.export_model(tmp_path / "run/best_model", tmp_path / "out", "lite", targets, images=16)
         assert {p.name for p in (tmp_path / "out").iterdir()} == files | {"manifest.json"}
+
+
+@lite_only
+@pytest.mark.parametrize(("quant", "near"), [("int8", 0.02), ("int16", 1e-3)])
+@pytest.mark.parametrize("net", TOY_NETS)
+def test_integers_as_weights_say_nearly_the_same(net, quant, near):
+    network = randomize(net())
+    before = {name: t.numpy().copy() for name, t in network.state_dict().items()}
+    made = formats.make("lite", network, TOY_SHAPE, ["x86"], quant)
+    expected = network(paddle.to_tensor(images())).numpy()
+    (output,) = made.forward(images())[0]
+    assert np.abs(output.reshape(expected.shape) - expected).max() < near * max(1, np.abs(expected).max())
+    for name, tensor in network.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), before[name])
+
+
+@lite_only
+def test_integers_make_the_file_smaller():
+    network = models.build("mobilenet_v2", {"num_classes": 3, "scale": 0.5})
+    network.eval()
+    sizes = {q: len(formats.make("lite", network, (3, 32, 32), ["arm"], q).files["model_arm.nb"])
+             for q in ("", "int16", "int8")}  # fmt: skip
+    assert sizes[""] > 1.6 * sizes["int16"] > 2 * sizes["int8"]
+
+
+def test_quantisation_of_other_formats_is_refused():
+    with pytest.raises(UserError, match=r"--quant: the format 'inference' takes none"):
+        formats.make("inference", randomize(TOY_NETS[0]()), TOY_SHAPE, [], "int8")
+    if lite.installed():
+        with pytest.raises(UserError, match=r"--quant: 'int4' is not known; valid: int8, int16"):
+            formats.make("lite", randomize(TOY_NETS[0]()), TOY_SHAPE, ["x86"], "int4")
+
+
+def test_a_quantised_file_may_differ_but_not_lose():
+    task = of("classification", ["a", "b"])
+    right, wrong = np.float32([[2, 1]] * 4), np.float32([[1, 2]] * 4)
+    found = parity.check("x", lambda x: [[right]], lambda x: [[right * 3]], batches(), task, lossy=True)
+    assert found.tolerance is None
+    assert found.max_abs_diff == 4
+    for other in (wrong, np.full_like(wrong, np.nan)):
+        with pytest.raises(UserError, match=r"a loss of more than 5 %; nothing was written"):
+            parity.check("x", lambda x: [[right]], lambda x, o=other: [[o]], batches(), task, lossy=True)
+
+
+@lite_only
+def test_lite_check_names_every_operator_and_the_wrong_one():
+    bad = lite_check.check(randomize(Unknown()), TOY_SHAPE)
+    assert not bad.good
+    assert bad.operators["erfinv"] == (1, {"arm": False, "x86": False})
+    assert bad.operators["conv2d"] == (2, {"arm": True, "x86": True})
+    assert "erfinv" in bad.converted["arm"]
+    assert any(line.startswith("erfinv") and line.endswith("NO    NO") for line in bad.table().splitlines())
+
+
+@lite_only
+@pytest.mark.parametrize(
+    "config", sorted((Path(__file__).parents[2] / "configs").glob("*/*_sample.yml")), ids=str
+)
+def test_lite_takes_every_model_of_the_sample_configs(config, capsys):
+    assert main(["lite-check", "--config", str(config)]) == 0
+    text = capsys.readouterr().out
+    assert "NO" not in text
+    assert "arm: converts\nx86: converts" in text

@@ -2,10 +2,12 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from conftest import Chain, randomize
 
+from paddleprune.cli import main
 from paddleprune.config import load_config
 from paddleprune.engine.checkpoint import load_model
 from paddleprune.errors import UserError
@@ -115,6 +117,11 @@ def test_a_sweep_makes_a_row_a_ratio_and_goes_on(dense, tmp_path, what):
     (tmp_path / f"{what}_0.5/metrics.json").unlink()  # as if it had been broken off
     assert sweep(config, model, what, [0.25, 0.5], tmp_path) == rows
     assert (tmp_path / f"{what}_0.25/metrics.json").stat().st_mtime_ns == stamp
+    command = ["sweep", "--config", CONFIG, "--set", f"data.root={config.data.root}", *SMALL]
+    more = ["--model_dir", str(model), "--what", what, "--ratios", "0.25,0.5", "--save_dir", str(tmp_path)]
+    assert main([*command, *more]) == 0
+    assert json.loads((tmp_path / f"{what}.json").read_text())["rows"] == rows
+    assert cv2.imread(str(tmp_path / f"{what}.png")).std() > 5
     facts = json.loads((tmp_path / f"{what}_0.25/metrics.json").read_text())
     facts["pruning"]["dense"]["weights"] = "another"
     (tmp_path / f"{what}_0.25/metrics.json").write_text(json.dumps(facts))
