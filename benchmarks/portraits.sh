@@ -10,7 +10,7 @@ $run --pretrain_weights "$1" --save_dir $out/dense
 python tools/sensitivity.py --model_dir $dense --save_file sensitivities/MODNet.json \
     --note "people cut out and put on photographs, 40 pictures at 160 px"
 
-short="train.epochs=10 train.warmup_epochs=0"
+short="train.epochs=6 train.warmup_epochs=0"
 for budget in 0.05 0.20; do
     $run --pretrain_weights $dense --save_dir $out/scheme1_$budget --set $short \
         --sensitivities_file sensitivities/MODNet.json --eval_metric_loss $budget

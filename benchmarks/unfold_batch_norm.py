@@ -25,8 +25,8 @@ from paddle import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from paddleprune import models
-from paddleprune.config import DataConfig
-from paddleprune.data.dataset import Batches, open_dataset
+from paddleprune.data.images import ENDINGS, read_image
+from paddleprune.data.transforms import Compose
 from paddleprune.engine.checkpoint import put_weights, read_weights, save_weights
 from paddleprune.files import atomic_file
 
@@ -59,25 +59,27 @@ def unfold(network: nn.Layer, images: np.ndarray) -> None:
         conv.weight.set_value(conv.weight / d.reshape([-1, 1, 1, 1]))
 
 
+def some_images(folder: str, count: int, size: int) -> np.ndarray:
+    """`count` random pictures below `folder`, as the network takes them: [N, 3, size, size]."""
+    files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in ENDINGS)
+    chosen = np.random.default_rng(0).permutation(len(files))[:count]
+    half = {"Normalize": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}
+    prepare = Compose([{"ResizeByShort": {"size": size * 8 // 7}}, {"CenterCrop": {"size": size}}, half])
+    rng = np.random.default_rng(0)
+    images = [prepare({"image": read_image(files[i], folder)}, rng)["image"] for i in chosen]
+    return np.stack(images).transpose(0, 3, 1, 2).astype(np.float32)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--dataset", required=True, help="ImageNet-list folder")
+    parser.add_argument("--dataset", required=True, help="folder with pictures, in it or below")
     parser.add_argument("--save_file", required=True)
     parser.add_argument("--model", default="mobilenet_v2")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--images", type=int, default=256)
     options = parser.parse_args()
-    size = options.size
-    half = {"Normalize": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}
-    data = DataConfig(
-        reader="imagenet_list",
-        root=options.dataset,
-        image_shape=[3, size, size],
-        train_transforms=[{"ResizeByShort": {"size": size * 8 // 7}}, {"CenterCrop": {"size": size}}, half],
-        batch_size=options.images,
-    )
-    images = next(Batches(open_dataset(data, "train"), options.images, train=True).epoch())["image"]
+    images = some_images(options.dataset, options.images, options.size)
     network = models.build(options.model, {})
     problems = put_weights(network, read_weights(options.weights))
     network.eval()
