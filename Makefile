@@ -34,7 +34,7 @@ demo: $(READY)
 	@echo "== 6/6 before and after"
 	$(PYTHON) tools/report.py --sensitivities_file $(DEMO)/sensitivities.json --model_dir $(DEMO)/dense/best_model \
 	    --eval_metric_loss 0.10 --before $(DEMO)/dense/best_model --after $(DEMO)/pruned/best_model \
-	    --names dense pruned --save_dir $(DEMO)/report
+	    --names dense pruned --save_dir $(DEMO)/report --save_file $(DEMO)/report/report.html
 
 test: $(READY)
 	$(PYTHON) -m pytest -n 2 --dist loadfile

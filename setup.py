@@ -15,6 +15,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["paddleprune", "paddleprune.*"]),
+    package_data={"paddleprune.page": ["*.html", "*.css", "*.js"]},
     data_files=[
         (
             "share/paddleprune/sensitivities",
@@ -31,6 +32,8 @@ setup(
         "pillow",
         "scikit-learn",
         "scipy",
+        "plotly",
+        "pycocotools",
         "visualdl",
     ],
     extras_require={
@@ -48,6 +51,7 @@ setup(
             "mypy",
             "types-PyYAML",
             "paddleslim",
+            "playwright",
         ],
     },
     entry_points={"console_scripts": ["paddleprune=paddleprune.cli:console"]},

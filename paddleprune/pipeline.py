@@ -168,7 +168,7 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
     folder = make_folder(save_dir)
     if any(path.parent.resolve() == folder.resolve() for path in files):
         raise UserError(f"--save_dir: '{folder}' holds the pictures themselves; choose another folder")
-    task, run = _predictor(model_dir)
+    task, run = predictor(model_dir)
     stems = [path.stem for path in files]
     results = {}
     for path in bar(files, "infer", len(files), "image"):
@@ -188,10 +188,10 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
 def predict(model_dir: str | Path, image: str | Path | np.ndarray) -> dict[str, Any]:
     """The result of a model for one picture: a path, or uint8 RGB [H, W, 3]."""
     picture = image if isinstance(image, np.ndarray) else read_image(find_images(image)[0], "image")
-    return _predictor(model_dir)[1](picture)
+    return predictor(model_dir)[1](picture)
 
 
-def _predictor(model_dir: str | Path) -> tuple[Task, Callable[[np.ndarray], dict[str, Any]]]:
+def predictor(model_dir: str | Path) -> tuple[Task, Callable[[np.ndarray], dict[str, Any]]]:
     """The task of a saved model, and a function from a picture to its result."""
     saved = checkpoint.load_model(model_dir)
     task = tasks.of(saved.facts["task"], saved.facts["labels"])

@@ -107,7 +107,7 @@ def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels = [
         ("size, MB", [row["size_bytes"] / 1e6 for row in rows]),
         ("macs, millions", [row["macs"] / 1e6 for row in rows]),
-        (_title(rows[0]["metric"]), [_scale(row["metric"]) * row["value"] for row in rows]),
+        (_title(rows[0]["metric"]), [scale_of(row["metric"]) * row["value"] for row in rows]),
         *((f"{key}, ms", [row["latency_ms"][key] for row in rows]) for key in latencies),
     ]
     columns = 3
@@ -132,7 +132,7 @@ def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def sweep_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """The metric over what was removed, before and after retraining; rows of sweep.sweep."""
-    scale, metric = _scale(rows[0]["metric"]), rows[0]["metric"]
+    scale, metric = scale_of(rows[0]["metric"]), rows[0]["metric"]
     removed = [100 * row["removed"] for row in rows]
     pruned = [
         scale * (row["value"] if row["before_retrain"] is None else row["before_retrain"]) for row in rows
@@ -153,7 +153,7 @@ def sweep_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def sweep_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of a sweep as a Markdown table; differences are to the first row."""
-    scale, title = _scale(rows[0]["metric"]), _title(rows[0]["metric"])
+    scale, title = scale_of(rows[0]["metric"]), _title(rows[0]["metric"])
     form = ".2f" if scale == 100 else ".3f"
     lines = [
         f"| removed | parameters, M | non-zero, M | macs, M | {title}, after pruning | after retraining |",
@@ -175,7 +175,7 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of a compression result as a Markdown table; ratios are to the first row."""
     first = rows[0]
     latencies = list(first.get("latency_ms", {}))
-    scale, form = _scale(first["metric"]), ".2f" if _scale(first["metric"]) == 100 else ".3f"
+    scale, form = scale_of(first["metric"]), ".2f" if scale_of(first["metric"]) == 100 else ".3f"
     others = list(first.get("also", {}))
     head = ["variant", "size, MB", "macs, M", *map(_title, [first["metric"], *others]), "before retraining"]
     lines = [
@@ -188,7 +188,7 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
             _with_ratio(row["size_bytes"] / 1e6, first["size_bytes"] / 1e6, ".2f"),
             _with_ratio(row["macs"] / 1e6, first["macs"] / 1e6, ".1f"),
             f"{scale * row['value']:{form}}",
-            *(f"{_scale(key) * row['also'][key]:{form}}" for key in others),
+            *(f"{scale_of(key) * row['also'][key]:{form}}" for key in others),
             "" if row.get("before_retrain") is None else f"{scale * row['before_retrain']:{form}}",
             *(_with_ratio(row["latency_ms"][k], first["latency_ms"][k], ".2f") for k in latencies),
         ]
@@ -211,7 +211,8 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
 ERRORS = ("mse", "mad", "sad", "grad", "conn")  # metrics that are no fractions
 
 
-def _scale(metric: str) -> int:
+def scale_of(metric: str) -> int:
+    """What a metric is multiplied with where people read it."""
     return 1000 if metric in ERRORS else 100
 
 

@@ -17,7 +17,7 @@ ROWS = [
     ["engine"],
     ["export", "benchmark", "report", "scheme", "analysis"],
     ["prune"],
-    ["pipeline", "api", "sweep"],
+    ["pipeline", "api", "sweep", "page"],
     ["cli", "__init__"],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}

@@ -73,10 +73,31 @@ def benchmark(verbs: Any) -> None:
     verb.add_argument("--json", help="file to write the rows to")
 
 
+def _write_page(options: Options, rows: list) -> Path:
+    from .. import page
+    from ..files import write_text
+    from ..page.facts import collect
+
+    facts = collect(
+        options.before, options.after, rows, options.sensitivities_file, options.dataset, options.list,
+        options.command,
+    )  # fmt: skip
+    write_text(options.save_file, page.html(facts))
+    return Path(options.save_file)
+
+
 def _run_report(options: Options) -> None:
     from .. import benchmark, pipeline, report
     from ..files import write_json
 
+    if options.save_file and not options.before:
+        raise UserError("--save_file: the page compares models; give --before, and --after")
+    if not options.save_dir and not options.save_file:
+        raise UserError(
+            "--save_dir, --save_file: missing; give a folder for pictures, or a file for the page"
+        )
+    options.save_dir = options.save_dir or Path(options.save_file).parent
+    options.model_dir = options.model_dir or options.before
     made: list[Path] = []
     results = options.results
     if options.sensitivities_file:
@@ -98,6 +119,8 @@ def _run_report(options: Options) -> None:
         made.append(Path(options.save_dir) / "before_after.png")
         report.before_after(rows, made[-1])
         print(report.compression_table(rows))
+        if options.save_file:
+            made.append(_write_page(options, rows))
     if not made:
         raise UserError(
             "nothing to draw; give --sensitivities_file with --model_dir, --before with --after, or --results"
@@ -109,7 +132,10 @@ def _run_report(options: Options) -> None:
 def report(verbs: Any) -> None:
     verb = add_verb(verbs, _run_report, "report", "Pictures and tables: sensitivities, budgets, before and after.",
                  "--before output/dense/best_model --after output/pruned/best_model --save_dir output/report")  # fmt: skip
-    verb.add_argument("--save_dir", required=True, help="folder for the pictures")
+    verb.add_argument("--save_dir", help="folder for the pictures (default: that of --save_file)")
+    verb.add_argument(
+        "--save_file", metavar="PAGE.html", help="one interactive page with everything, to open in a browser"
+    )
     verb.add_argument(
         "--sensitivities_file", metavar="FILE|DEFAULT", help="draws the curves, and what each budget removes"
     )

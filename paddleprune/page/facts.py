@@ -1,0 +1,166 @@
+"""What the report shows, as plain data for JSON."""
+
+import base64
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .. import benchmark, pipeline, scheme
+from ..engine import checkpoint
+from ..engine.checkpoint import SavedModel
+from ..engine.start import open_model
+from ..errors import UserError
+from ..pruning.groups import Groups, find_groups
+from ..pruning.plan import keep_count
+from ..pruning.ratios import under_budget
+from ..pruning.sensitivity import Sensitivities
+from ..report import scale_of
+
+BUDGETS = [round(0.005 * i, 3) for i in range(61)]  # of the slider
+EXAMPLES = 4  # pictures that are shown
+WIDTH = 480  # of an example, pixels
+
+
+def collect(
+    before: str | Path, after: Sequence[str | Path], rows: Sequence[Mapping[str, Any]],
+    sensitivities_file: str | None = None, dataset: str | None = None, list_file: str | None = None,
+    command: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """Everything on the page. `rows` are pipeline.compare's of the same models, the one before first."""
+    folders = [Path(before), *map(Path, after)]
+    saved = [checkpoint.load_model(folder) for folder in folders]
+    if saved[0].plan is not None:
+        raise UserError(f"--before: '{before}' is pruned; give the model that was not")
+    dense = find_groups(saved[0].network, saved[0].image_shape)
+    names = [row["variant"] for row in rows]
+    model = saved[0].facts["model"]["name"]
+    return {
+        "title": f"{model} on {rows[0]['data']}",
+        "task": saved[0].facts["task"],
+        "metric": {"name": rows[0]["metric"], "scale": scale_of(rows[0]["metric"]),
+                   "higher_is_better": saved[0].facts["higher_is_better"]},
+        "rows": [dict(row) for row in rows],
+        "budget": _budget(folders[0], saved[0], dense, sensitivities_file, rows) if sensitivities_file else None,
+        "plans": [
+            {"name": name, "layers": _layers(dense, one)}
+            for name, one in zip(names, saved, strict=True) if one.plan is not None
+        ],
+        "training": [
+            {"name": name, "lines": _lines(folder.parent / "log.jsonl")}
+            for name, folder in zip(names, folders, strict=True)
+        ],
+        "examples": _examples(folders, names, dataset, list_file),
+        "provenance": {
+            "command": command,
+            **benchmark.machine(),
+            "models": [
+                {"name": name, "weights": one.facts["weights"], "pruning": one.facts.get("pruning"),
+                 "config": _text(folder.parent / "config.yml")}
+                for name, folder, one in zip(names, folders, saved, strict=True)
+            ],
+        },
+    }  # fmt: skip
+
+
+def _budget(
+    folder: Path, saved: SavedModel, groups: Groups, file: str, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The curves, and what each position of the slider stands for."""
+    table = scheme.read_table(file, groups, saved.facts["model"]["name"])
+    dense, steps = groups.cost(), []
+    latency = _latency_of(rows)
+    for budget in BUDGETS:
+        ratios = under_budget(table.curves, budget)
+        kept = {n: keep_count(groups[n].size, r, groups[n].units_of(8)) for n, r in ratios.items()}
+        cost = groups.cost(kept)
+        steps.append(
+            {"budget": budget, "kept": kept, **cost.as_dict(), "latency_ms": latency(cost.macs)}
+        )  # fmt: skip
+    config = folder.parent / "config.yml"
+    retrain = ["python", "tools/train.py", "--config", str(config), "--pretrain_weights", str(folder),
+               "--sensitivities_file", file]  # fmt: skip
+    return {
+        "provenance": _provenance(table),
+        "baseline": None if np.isnan(table.baseline) else table.baseline,
+        "curves": [
+            {"group": name, "points": sorted(curve.items())} for name, curve in table.curves.items() if curve
+        ],
+        "groups": {name: group.size for name, group in groups.items()},
+        "dense": dense.as_dict(),
+        "steps": steps,
+        "command": shlex.join(retrain),
+    }
+
+
+def _latency_of(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Macs -> {runtime: ms}: the line through the measured models' macs and latencies; with fewer than two
+    of them nothing is predicted."""
+    macs = np.array([row["macs"] for row in rows], float)
+    if len(set(macs)) < 2:
+        return lambda macs: {}
+    lines = {
+        key: np.polyfit(macs, [row["latency_ms"][key] for row in rows], 1) for key in rows[0]["latency_ms"]
+    }
+    return lambda macs: {
+        key: round(max(0.0, float(np.polyval(line, macs))), 3) for key, line in lines.items()
+    }
+
+
+def _provenance(table: Sensitivities) -> dict[str, Any]:
+    p = table.provenance
+    return {
+        "model": p.model, "images": p.images, "metric": p.metric, "criterion": p.criterion, "data": p.data,
+        "weights": p.weights, **table.note,
+    }  # fmt: skip
+
+
+def _layers(dense: Groups, saved: SavedModel) -> list[dict[str, Any]]:
+    """Filters kept of each convolution and linear layer."""
+    assert saved.plan is not None
+    narrow = dense.narrow_shapes(saved.plan.counts())
+    outs = {s.parameter: s.axis for group in dense.values() for s in group.slots if s.role == "out"}
+    return [
+        {"layer": weight, "kept": int(narrow[weight][outs.get(weight, 0)]),
+         "total": int(dense.shapes[weight][outs.get(weight, 0)])}
+        for weight in dense.layers
+    ]  # fmt: skip
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    """The steps and evaluations of a run; none where its log is gone."""
+    if not log.is_file():
+        return []
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+
+def _examples(
+    folders: Sequence[Path], names: Sequence[str], dataset: str | None, list_file: str | None
+) -> list[dict[str, str]]:
+    """Some pictures as each model sees them: {"picture", model name: data address} each."""
+    _, _, _, images = open_model(folders[0], dataset, list_file=list_file)
+    chosen = np.linspace(0, len(images) - 1, min(EXAMPLES, len(images))).astype(int)
+    pictures = [images.reader.read(int(i))["image"] for i in chosen]
+    shown: list[dict[str, str]] = [{} for _ in pictures]
+    for folder, name in zip(folders, names, strict=True):
+        task, run = pipeline.predictor(folder)
+        for place, picture in zip(shown, pictures, strict=True):
+            place[name] = _address(task.draw(picture, run(picture)))
+    return shown
+
+
+def _address(picture: np.ndarray) -> str:
+    """uint8 RGB -> a data: address, at most `WIDTH` pixels wide."""
+    scale = min(1.0, WIDTH / picture.shape[1])
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode()}"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
