@@ -36,11 +36,7 @@ def measure(
     saved = [checkpoint.load_model(folder) for folder in model_dirs]
     exported = [_export(model) for model in saved]
     shapes = [model.image_shape for model in saved]
-    if runtime == "lite":
-        times = _time_lite(exported, shapes, threads, repeats, warmup)
-    else:
-        calls = [_call(runtime, e, shape, threads) for e, shape in zip(exported, shapes, strict=True)]
-        times = _time(calls, repeats, warmup)
+    found = times(exported, shapes, runtime, threads, repeats, warmup)
     return [
         {
             "model": str(folder),
@@ -51,8 +47,19 @@ def measure(
             "repeats": repeats,
             "input": [1, *model.image_shape],
         }
-        for folder, model, ms in zip(model_dirs, saved, times, strict=True)
+        for folder, model, ms in zip(model_dirs, saved, found, strict=True)
     ]
+
+
+def times(
+    exported: Sequence[Exported], shapes: Sequence[tuple[int, int, int]], runtime: str, threads: int,
+    repeats: int, warmup: int,
+) -> list[list[float]]:  # fmt: skip
+    """Milliseconds of each of `repeats` runs per exported network, batch 1, taking turns."""
+    if runtime == "lite":
+        return _time_lite(exported, shapes, threads, repeats, warmup)
+    calls = [_call(runtime, e, shape, threads) for e, shape in zip(exported, shapes, strict=True)]
+    return _time(calls, repeats, warmup)
 
 
 def machine() -> dict[str, Any]:
@@ -91,7 +98,11 @@ def _time(calls: Sequence[Callable[[], Any]], repeats: int, warmup: int) -> list
 
 
 def _time_lite(
-    exported: list[Exported], shapes: list[tuple[int, int, int]], threads: int, repeats: int, warmup: int
+    exported: Sequence[Exported],
+    shapes: Sequence[tuple[int, int, int]],
+    threads: int,
+    repeats: int,
+    warmup: int,
 ) -> list[list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{i}.nb" for i in range(len(exported))]

@@ -65,6 +65,9 @@ class TrainConfig:
 class TargetConfig:
     macs: float = 0.0  # fraction of the macs to keep, in (0, 1]; 0 = no target
     params: float = 0.0  # fraction of the parameters to keep
+    latency: float = 0.0  # fraction of the latency to keep, measured on this machine
+    runtime: str = "inference"  # for latency: inference | lite | openvino | onnx
+    threads: int = 1  # for latency
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,9 @@ def check_ranges(config: Config) -> Config:
         ("prune.target.macs", config.prune.target.macs, 0 <= config.prune.target.macs <= 1, "in [0, 1]"),
         ("prune.target.params", config.prune.target.params,
          0 <= config.prune.target.params <= 1, "in [0, 1]"),
+        ("prune.target.latency", config.prune.target.latency,
+         0 <= config.prune.target.latency <= 1, "in [0, 1]"),
+        ("prune.target.threads", config.prune.target.threads, config.prune.target.threads > 0, "1 or more"),
     ]  # fmt: skip
     for key, value, good, valid in rules:
         if not good:
@@ -151,6 +157,7 @@ def check_ranges(config: Config) -> Config:
             ("under_budget", "uniform", "for_target", "adaptive_fixed", "magnitude"),
         ),
         ("prune.weights", config.prune.weights, ("inherit", "scratch")),
+        ("prune.target.runtime", config.prune.target.runtime, ("inference", "lite", "openvino", "onnx")),
     ]
     for key, value, valid_names in choices:
         if value not in valid_names:

@@ -75,7 +75,7 @@ def train(
         if eval_metric_loss is not None and sensitivities_file is None:
             raise UserError("--eval_metric_loss: needs --sensitivities_file FILE or DEFAULT; add it")
         if sensitivities_file is not None or config.prune.strategy != "under_budget":
-            prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss)
+            prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, folder)
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     run = Run(saved.network, task, batches, config.train, optimizer, schedule)
     if resume:

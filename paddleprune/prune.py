@@ -1,11 +1,12 @@
 """A trained network is made smaller before it is trained again: channels go, or single weights."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import cost, models, scheme
+from . import cost, latency, models, scheme
 from .config import Config
 from .data.dataset import Batches, Dataset
 from .engine import checkpoint, ranks
@@ -25,10 +26,10 @@ log = logging.getLogger(__name__)
 
 def prune(
     saved: SavedModel, config: Config, task: Task, batches: Batches, eval_set: Dataset,
-    sensitivities_file: str | None, eval_metric_loss: float | None,
+    sensitivities_file: str | None, eval_metric_loss: float | None, folder: Path,
 ) -> None:  # fmt: skip
     """Narrow `saved.network` by the config's strategy and judge it before retraining. What was done goes
-    into `saved.facts["pruning"]`. Raises UserError for a model that is pruned already."""
+    into `saved.facts["pruning"]`, measured latencies into the run's `folder`. Raises UserError for a model that is pruned already."""
     if saved.plan is not None:
         raise UserError(
             "--sensitivities_file: the model of --pretrain_weights is pruned already; leave the "
@@ -42,7 +43,7 @@ def prune(
     if config.prune.strategy == "magnitude":
         facts = _prune_weights(saved, config)
     else:
-        facts = _prune_channels(saved, config, batches, sensitivities_file, eval_metric_loss)
+        facts = _prune_channels(saved, config, task, batches, sensitivities_file, eval_metric_loss, folder)
     after = score(saved.network, task, eval_set, size, "before retraining")[main]
     log.info("%s: %.4f dense, %.4f pruned, before retraining", main, before, after)
     saved.facts["pruning"] = {**facts, "dense": dense, "before_retrain": after}
@@ -56,11 +57,15 @@ def hooks_for(saved: SavedModel, config: Config) -> list[Hook]:
 
 
 def _prune_channels(
-    saved: SavedModel, config: Config, batches: Batches, file: str | None, budget: float | None
-) -> dict:
+    saved: SavedModel, config: Config, task: Task, batches: Batches, file: str | None, budget: float | None,
+    folder: Path,
+) -> dict:  # fmt: skip
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
-    chosen = scheme.choose(config.prune, groups, name, file, budget, saved.network)
+    if config.prune.strategy == "for_target" and scheme.target_of(config.prune)[0] == "latency":
+        chosen = latency.choose(saved, task, groups, config.prune, file, folder / "latency.json")
+    else:
+        chosen = scheme.choose(config.prune, groups, name, file, budget, saved.network)
     plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
     log.info("%s", scheme.table(groups, plan, chosen))
     apply(saved.network, plan, saved.image_shape, groups)

@@ -56,23 +56,33 @@ def choose(
         )
         body = "backbone kept" if prune.keep_backbone else f"threshold {prune.threshold}"
         return Scheme(chosen, f"adaptive_fixed, {body}, ratio {prune.ratio}", "l1_norm", align=1)
-    if file is None:
-        raise UserError(
-            f"prune.strategy: '{prune.strategy}' needs sensitivities; add --sensitivities_file "
-            "DEFAULT or a file of tools/sensitivity.py"
-        )
-    table = read_table(file, groups, model)
-    curves = {name: curve for name, curve in table.curves.items() if name in names}
-    source = (DEFAULT if file == DEFAULT else Path(file).name) + only
+    curves, source, criterion = curves_of(prune, file, groups, model)
     if prune.strategy == "for_target":
         chosen, title = _for_target(prune, groups, curves, source)
     else:
         budget = DEFAULT_LOSS if budget is None else budget
         chosen = ratios.under_budget(curves, budget)
         title = f"{source}, eval_metric_loss {budget}"
+    return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
+
+
+def curves_of(
+    prune: PruneConfig, file: str | None, groups: Groups, model: str
+) -> tuple[dict[str, dict[float, float]], str, str]:
+    """The curves of the groups in scope, where they are from, and the criterion to prune by. Raises
+    UserError without a file."""
+    if file is None:
+        raise UserError(
+            f"prune.strategy: '{prune.strategy}' needs sensitivities; add --sensitivities_file "
+            "DEFAULT or a file of tools/sensitivity.py"
+        )
+    names = in_scope(prune.scope, groups, model)
+    table = read_table(file, groups, model)
+    curves = {name: curve for name, curve in table.curves.items() if name in names}
+    source = DEFAULT if file == DEFAULT else Path(file).name
     measured = table.provenance.criterion
     criterion = prune.criterion or ("l1_norm" if measured == UNKNOWN else measured)
-    return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
+    return curves, source + (f", only {prune.scope}" if prune.scope else ""), criterion
 
 
 def refuse_needless(prune: PruneConfig, file: str | None, budget: float | None) -> None:
@@ -156,16 +166,22 @@ def default_file(model: str) -> Path:
     return files[model]
 
 
+def target_of(prune: PruneConfig) -> tuple[str, float]:
+    """("macs" | "params" | "latency", fraction to keep). Raises UserError unless there is one target."""
+    every = {"macs": prune.target.macs, "params": prune.target.params, "latency": prune.target.latency}
+    targets = [(what, value) for what, value in every.items() if value]
+    if len(targets) != 1:
+        raise UserError(
+            "prune.target: set one of prune.target.macs, prune.target.params and prune.target.latency, "
+            "e.g. --set prune.target.macs=0.5"
+        )
+    return targets[0]
+
+
 def _for_target(
     prune: PruneConfig, groups: Groups, curves: Mapping[str, Mapping[float, float]], source: str
 ) -> tuple[Mapping[str, float], str]:
-    targets = {k: v for k, v in (("macs", prune.target.macs), ("params", prune.target.params)) if v}
-    if len(targets) != 1:
-        raise UserError(
-            "prune.target: set one of prune.target.macs and prune.target.params, "
-            "e.g. --set prune.target.macs=0.5"
-        )
-    what, target = next(iter(targets.items()))
+    what, target = target_of(prune)
     dense = getattr(groups.cost(), what)
 
     def left(chosen: Mapping[str, float]) -> float:

@@ -16,7 +16,7 @@ ROWS = [
     ["tasks"],
     ["engine"],
     ["export", "benchmark", "report", "scheme", "analysis"],
-    ["prune"],
+    ["prune", "latency"],
     ["pipeline", "api", "sweep", "page"],
     ["cli", "__init__"],
 ]

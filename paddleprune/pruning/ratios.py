@@ -3,7 +3,10 @@
 A curve is {ratio: sensitivity}. The loss of removing nothing is 0 by definition and is not in it.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
 
 from ..errors import UserError
 
@@ -71,3 +74,49 @@ def for_target(
         middle = (low + high) / 2
         low, high = (low, middle) if cost(at(middle)) <= target else (middle, high)
     return at(high), high
+
+
+STEPS = 2000  # of the latency, in the knapsack
+
+
+def for_latency(curves: Curves, left: Curves, target: float) -> dict[str, float]:
+    """The ratios of the smallest sum of sensitivities whose savings leave `target` of the latency.
+
+    `left`: {group: {ratio: fraction of the latency left when only this group is pruned}}; savings, 1 - left,
+    are taken to add up. Exact but for savings being rounded down to steps of 1/2000 (a knapsack by dynamic
+    programming). Losses below 0 count as 0. Raises UserError if all savings together are not enough.
+    Example: a saves 0.2 at a loss of 0.01 and 0.3 at 0.05, b saves 0.1 at 0.02: to leave 0.7, a and b at
+    0.2 + 0.1 cost 0.03, a alone 0.05.
+    """
+    needed = max(0, math.ceil((1 - target) * STEPS - 1e-6))
+    options = {
+        name: [(0.0, 0, 0.0)]
+        + [
+            (ratio, int((1 - left[name][ratio]) * STEPS + 1e-6), max(0.0, loss))
+            for ratio, loss in curve.items()
+        ]
+        for name, curve in curves.items()
+        if name in left
+    }
+    cost = np.full(needed + 1, np.inf)  # the least loss that saves so many steps, or more
+    cost[0] = 0.0
+    picks = []
+    for choices in options.values():
+        best, pick = np.full(needed + 1, np.inf), np.zeros(needed + 1, int)
+        for number, (_, saved, loss) in enumerate(choices):
+            before = cost[np.maximum(np.arange(needed + 1) - saved, 0)] + loss
+            better = before < best
+            best[better], pick[better] = before[better], number
+        cost = best
+        picks.append(pick)
+    if not np.isfinite(cost[needed]):
+        most = sum(max(saved for _, saved, _ in choices) for choices in options.values()) / STEPS
+        raise UserError(
+            f"prune.target.latency: {target:g} cannot be reached; the groups together save {most:.3f} of the "
+            "latency; ask for more, or analyse larger ratios"
+        )
+    chosen, still = {}, needed
+    for (name, choices), pick in zip(reversed(options.items()), reversed(picks), strict=True):
+        ratio, saved, _ = choices[pick[still]]
+        chosen[name], still = ratio, max(0, still - saved)
+    return {name: chosen[name] for name in options}

@@ -1,0 +1,158 @@
+"""Choosing by latency: what each group's pruning saves on THIS machine's runtime, and the cheapest sum.
+
+For every group and ratio the network without those channels is exported as it would be shipped and timed
+beside the dense one, in turns. The table is kept in a file. Of all choices whose savings add up to what is
+asked, the one with the smallest sum of sensitivities is taken (a knapsack), exported and timed; as savings of
+neighbouring groups overlap, more is asked for until the measured latency is there.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import benchmark, models, scheme
+from .config import PruneConfig
+from .engine.checkpoint import SavedModel
+from .errors import UserError
+from .export.inference import Exported, export_inference
+from .files import read_json, write_json
+from .progress import bar
+from .pruning import criteria, ratios
+from .pruning.apply import apply
+from .pruning.groups import Groups
+from .pruning.plan import keep_count, make_plan
+from .tasks._base import Task
+
+log = logging.getLogger(__name__)
+ROUNDS = 8  # of asking for more
+NEAR = 0.02  # of the latency asked for: as near as a plan must come
+
+
+@dataclass
+class Table:
+    """`left`: {group: {ratio: fraction of the dense latency that is left}}. `facts`: what it holds for."""
+
+    facts: dict[str, Any]
+    left: dict[str, dict[float, float]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        left = {name: {f"{r:g}": v for r, v in curve.items()} for name, curve in self.left.items()}
+        return {**self.facts, "left": left}
+
+    @staticmethod
+    def read(path: Path, facts: dict[str, Any]) -> "Table":
+        """The table in a file if it holds for the same facts; else an empty one."""
+        if not path.is_file():
+            return Table(facts)
+        raw = read_json(path, "latency table")
+        other = [key for key, value in facts.items() if raw.get(key) != value]
+        if other:
+            log.info("%s is of another %s; measured anew", path, ", ".join(other))
+            return Table(facts)
+        return Table(facts, {n: {float(r): v for r, v in curve.items()} for n, curve in raw["left"].items()})
+
+
+class Stopwatch:
+    """Times pruned versions of a model beside the dense one."""
+
+    def __init__(
+        self, saved: SavedModel, task: Task, groups: Groups, runtime: str, threads: int, repeats: int = 30
+    ):
+        self.saved, self.task, self.groups = saved, task, groups
+        self.runtime, self.threads, self.repeats = runtime, threads, repeats
+        self.scores = criteria.scores("l1_norm", groups, saved.network)  # any: weights do not cost time
+        self.dense = self._export({})
+
+    def left(self, chosen: Mapping[str, float], align: int) -> float:
+        """Fraction of the dense latency that is left at these ratios: of medians, in turns."""
+        exported, shape = [self.dense, self._export(chosen, align)], self.saved.image_shape
+        dense, narrow = benchmark.times(exported, [shape] * 2, self.runtime, self.threads, self.repeats, 5)
+        return float(np.median(narrow) / np.median(dense))
+
+    def _export(self, chosen: Mapping[str, float], align: int = 1) -> Exported:
+        facts = self.saved.facts["model"]
+        network = models.build(facts["name"], facts["args"])
+        plan = make_plan(self.groups, chosen, self.scores, align)
+        apply(network, plan, self.saved.image_shape, check=False)
+        network.eval()
+        return export_inference(self.task.deployed(network), self.saved.image_shape)
+
+
+def choose(
+    saved: SavedModel, task: Task, groups: Groups, prune: PruneConfig, file: str | None, cache: Path
+) -> scheme.Scheme:
+    """Ratios that leave `prune.target.latency` of the dense latency, at the smallest predicted loss.
+
+    `file`: sensitivities; `cache`: of the latency table. Raises UserError if it cannot be reached.
+    """
+    target, name = prune.target, saved.facts["model"]["name"]
+    curves, source, criterion = scheme.curves_of(prune, file, groups, name)
+    watch = Stopwatch(saved, task, groups, target.runtime, target.threads)
+    table = measure(watch, curves, prune.align, cache)
+    asked = target.latency
+    best: tuple[float, dict[str, float]] | None = None
+    for _ in range(ROUNDS):
+        chosen = ratios.for_latency(curves, table.left, max(0.01, asked))
+        found = watch.left(chosen, prune.align)
+        log.info("asked %.3f, %.3f of the latency is left on %s", asked, found, target.runtime)
+        if best is None or abs(found - target.latency) < abs(best[0] - target.latency):
+            best = (found, chosen)
+        if abs(found - target.latency) <= NEAR * target.latency:
+            break
+        asked += target.latency - found
+    assert best is not None
+    if best[0] > target.latency * (1 + 5 * NEAR):
+        raise UserError(
+            f"prune.target.latency: {target.latency:g} cannot be reached on {target.runtime}; {best[0]:.3f} is the "
+            "least that was measured; ask for more, or analyse larger ratios"
+        )
+    title = f"{source}, {target.latency:g} of the latency ({target.runtime}, {best[0]:.3f} measured)"
+    return scheme.Scheme(best[1], title, criterion)
+
+
+def measure(watch: Stopwatch, curves: ratios.Curves, align: int, cache: Path) -> Table:
+    """The table for all groups and ratios of `curves`, from the cache as far as it goes."""
+    table = Table.read(cache, _facts(watch, align))
+    missing = [name for name in curves if name not in table.left]
+    total = sum(len(curves[name]) for name in missing)
+    progress = bar(None, f"time groups on {watch.runtime}", total, "point")
+    for name in missing:
+        table.left[name] = falling(_group(watch, name, sorted(curves[name]), align, progress))
+        write_json(cache, table.as_dict())
+    progress.close()
+    return table
+
+
+def _group(
+    watch: Stopwatch, name: str, points: Sequence[float], align: int, progress: Any
+) -> dict[float, float]:
+    group, found, known = watch.groups[name], {}, {}
+    for ratio in points:
+        count = keep_count(group.size, ratio, group.units_of(align))
+        if count not in known:
+            known[count] = 1.0 if count == group.size else watch.left({name: ratio}, align)
+        found[ratio] = known[count]
+        progress.update()
+    return found
+
+
+def falling(curve: Mapping[float, float]) -> dict[float, float]:
+    """The nearest curve that does not rise with the ratio and never exceeds 1: what a measurement's noise
+    hides (isotonic regression)."""
+    from sklearn.isotonic import IsotonicRegression
+
+    points = sorted(curve)
+    fit = IsotonicRegression(increasing=False, y_max=1.0).fit_transform(points, [curve[r] for r in points])
+    return {ratio: round(float(value), 5) for ratio, value in zip(points, fit, strict=True)}
+
+
+def _facts(watch: Stopwatch, align: int) -> dict[str, Any]:
+    machine = benchmark.machine()
+    return {
+        "model": watch.saved.facts["model"], "input": list(watch.saved.image_shape), "runtime": watch.runtime,
+        "threads": watch.threads, "align": align, "machine": machine["machine"], "versions": machine["versions"],
+    }  # fmt: skip

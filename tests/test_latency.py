@@ -1,0 +1,162 @@
+"""Choosing by latency: the knapsack, the table, and the loop that measures what it planned."""
+
+import itertools
+import json
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddleprune import latency, models
+from paddleprune.config import PruneConfig, TargetConfig, load_config
+from paddleprune.engine.checkpoint import SavedModel
+from paddleprune.errors import UserError
+from paddleprune.export import lite
+from paddleprune.pipeline import train
+from paddleprune.pruning.groups import find_groups
+from paddleprune.pruning.plan import keep_count
+from paddleprune.pruning.ratios import for_latency
+from paddleprune.pruning.sensitivity import Provenance, Sensitivities
+from paddleprune.tasks import of
+
+ARGS = {"num_classes": 3, "scale": 0.25}
+SHAPE = (3, 32, 32)
+
+
+def test_the_cheapest_savings_by_hand():
+    curves = {"a": {0.5: 0.01, 0.9: 0.05}, "b": {0.5: 0.02}}
+    left = {"a": {0.5: 0.8, 0.9: 0.7}, "b": {0.5: 0.9}}
+    assert for_latency(curves, left, 0.701) == {"a": 0.5, "b": 0.5}  # 0.03, and not a alone for 0.05
+    assert for_latency(curves, left, 0.801) == {"a": 0.5, "b": 0.0}
+    assert for_latency(curves, left, 1.0) == {"a": 0.0, "b": 0.0}
+    with pytest.raises(UserError, match=r"0.5 cannot be reached; the groups together save 0.400"):
+        for_latency(curves, left, 0.5)
+
+
+@given(st.data())
+def test_no_choice_is_cheaper(data):
+    """Against all combinations; savings are whole steps of 1/2000, so that nothing is rounded."""
+    names = ["a", "b", "c"]
+    step = st.integers(0, 400).map(lambda n: n / 2000)
+    loss = st.floats(0, 0.5)
+    curves = {n: {r: data.draw(loss) for r in (0.3, 0.6)} for n in names}
+    saved = {n: {r: data.draw(step) for r in (0.3, 0.6)} for n in names}
+    left = {n: {r: 1 - s for r, s in curve.items()} for n, curve in saved.items()}
+    target = 1 - data.draw(st.integers(0, 900)) / 2000
+    cheapest = np.inf
+    for choice in itertools.product((0.0, 0.3, 0.6), repeat=3):
+        saving = sum(saved[n].get(r, 0) for n, r in zip(names, choice, strict=True))
+        if saving >= 1 - target + 4 / 2000:  # rounding may cost a step a group, and one in all
+            cheapest = min(cheapest, sum(curves[n].get(r, 0) for n, r in zip(names, choice, strict=True)))
+    try:
+        chosen = for_latency(curves, left, target)
+    except UserError:
+        assert cheapest == np.inf
+        return
+    assert sum(saved[n].get(r, 0) for n, r in chosen.items()) >= 1 - target - 1e-9
+    assert sum(curves[n].get(r, 0) for n, r in chosen.items()) <= cheapest + 1e-9
+
+
+def test_noise_is_smoothed_downwards():
+    assert latency.falling({0.1: 1.05, 0.2: 0.9, 0.3: 0.94, 0.4: 0.5}) == {
+        0.1: 1.0,
+        0.2: 0.92,
+        0.3: 0.92,
+        0.4: 0.5,
+    }
+
+
+@pytest.fixture(scope="module")
+def model():
+    facts = {"task": "classification", "model": {"name": "mobilenet_v2", "args": ARGS}, "labels": list("abc"),
+             "image_shape": list(SHAPE)}  # fmt: skip
+    saved = SavedModel(models.build("mobilenet_v2", ARGS), facts)
+    return saved, of("classification", list("abc")), find_groups(saved.network, SHAPE)
+
+
+@pytest.fixture
+def table_file(model, tmp_path):
+    """Sensitivities that rise with the ratio, differently for each group."""
+    groups = model[2]
+    curves = {n: {r: 0.01 * (1 + i % 7) * r for r in (0.3, 0.6, 0.9)} for i, n in enumerate(groups)}
+    provenance = Provenance("mobilenet_v2", "w", "d", 10, "acc1", True, "l1_norm")
+    file = tmp_path / "s.json"
+    file.write_text(json.dumps(Sensitivities(provenance, 0.9, curves, {}).as_dict()))
+    return str(file)
+
+
+@pytest.fixture
+def by_macs(monkeypatch):
+    """Latency as a function of the macs: what a machine without noise would measure."""
+    calls = []
+
+    def left(self, chosen, align):
+        kept = {
+            n: keep_count(self.groups[n].size, r, self.groups[n].units_of(align)) for n, r in chosen.items()
+        }
+        calls.append(dict(chosen))
+        return self.groups.cost(kept).macs / self.groups.cost().macs
+
+    monkeypatch.setattr(latency.Stopwatch, "left", left)
+    return calls
+
+
+@pytest.mark.parametrize("target", [0.4, 0.7])
+def test_the_plan_has_the_latency_that_was_asked_for(model, table_file, tmp_path, by_macs, target):
+    prune = PruneConfig(strategy="for_target", align=1, target=TargetConfig(latency=target))
+    chosen = latency.choose(*model, prune, table_file, tmp_path / "latency.json")
+    groups = model[2]
+    kept = {n: keep_count(groups[n].size, r) for n, r in chosen.ratios.items()}
+    assert groups.cost(kept).macs / groups.cost().macs == pytest.approx(target, rel=0.05)
+    assert f"{target:g} of the latency (inference" in chosen.title
+
+
+def test_the_table_is_kept_and_belongs_to_its_runtime(model, table_file, tmp_path, by_macs, caplog):
+    prune = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.7))
+    cache = tmp_path / "latency.json"
+    latency.choose(*model, prune, table_file, cache)
+    points = sum(len(c) == 1 for c in by_macs)
+    assert points > 20
+    raw = json.loads(cache.read_text())
+    first = next(iter(raw["left"]))
+    del raw["left"][first]  # as if it had been broken off
+    cache.write_text(json.dumps(raw))
+    by_macs.clear()
+    latency.choose(*model, prune, table_file, cache)
+    assert all(list(c) == [first] for c in by_macs if len(c) == 1)
+    by_macs.clear()
+    other = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.7, threads=2))
+    with caplog.at_level(logging.INFO):
+        latency.choose(*model, other, table_file, cache)
+    assert "of another threads; measured anew" in caplog.text
+    assert sum(len(c) == 1 for c in by_macs) == points
+
+
+def test_what_cannot_be_reached_is_one_line(model, table_file, tmp_path, by_macs):
+    prune = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.02))
+    with pytest.raises(UserError, match=r"prune.target.latency: .* cannot be reached"):
+        latency.choose(*model, prune, table_file, tmp_path / "l.json")
+    with pytest.raises(UserError, match="needs sensitivities"):
+        latency.choose(*model, prune, None, tmp_path / "l.json")
+
+
+@pytest.mark.parametrize("runtime", ["inference", "lite"])
+def test_a_real_runtime_is_timed(model, runtime):
+    if runtime == "lite" and not lite.installed():
+        pytest.skip("Paddle Lite is not installed")
+    watch = latency.Stopwatch(*model, runtime, 1, repeats=10)
+    assert 0 < watch.left(dict.fromkeys(model[2], 0.9), 8) < 1.5
+
+
+def test_training_by_latency(sample_data, model, table_file, tmp_path, by_macs):
+    small = ["model.args.scale=0.25", "data.image_shape=[3,32,32]", f"data.root={sample_data}", "train.epochs=0",
+             "data.train_transforms=[{Resize: {size: 32}}, Normalize]",
+             "data.eval_transforms=[{Resize: {size: 32}}, Normalize]"]  # fmt: skip
+    settings = [*small, "prune.strategy=for_target", "prune.target.latency=0.6"]
+    config = load_config("configs/classification/mobilenet_v2_sample.yml", settings)
+    metrics = train(config, tmp_path / "run", sensitivities_file=table_file)
+    assert "0.6 of the latency" in metrics["pruning"]["scheme"]
+    assert metrics["macs"] / metrics["pruning"]["dense"]["macs"] == pytest.approx(0.6, rel=0.1)
+    assert (tmp_path / "run/latency.json").is_file()
