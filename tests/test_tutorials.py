@@ -38,7 +38,7 @@ def environment():
 @pytest.mark.parametrize("task", TASKS)
 def test_the_three_scripts(task, tmp_path):
     settings, metric = TASKS[task]
-    small = ["--data", str(make(task, tmp_path / "data", 96, 48)), *settings]
+    small = ["--data", str(make(task, tmp_path / "data", 96, 16)), *settings]
     assert metric in script(task, "1_train.py", tmp_path, *small, "--epochs", "1")
     pictures = script(task, "2_analyse.py", tmp_path, *small).split()
     assert [Path(p).name for p in pictures[-2:]] == ["sensitivities.png", "budget.png"]
