@@ -11,10 +11,8 @@ python tools/sensitivity.py --model_dir $dense --save_file sensitivities/MODNet.
     --note "people cut out and put on photographs, 40 pictures at 160 px"
 
 short="train.epochs=6 train.warmup_epochs=0"
-for budget in 0.05 0.20; do
-    $run --pretrain_weights $dense --save_dir $out/scheme1_$budget --set $short \
-        --sensitivities_file sensitivities/MODNet.json --eval_metric_loss $budget
-done
+$run --pretrain_weights $dense --save_dir $out/scheme1_0.05 --set $short \
+    --sensitivities_file sensitivities/MODNet.json --eval_metric_loss 0.05
 $run --pretrain_weights $dense --save_dir $out/default_0.24 --sensitivities_file DEFAULT \
     --set $short prune.strategy=for_target prune.target.macs=0.24
 adaptive="prune.strategy=adaptive_fixed prune.threshold=0.6 prune.ratio=0.5"
@@ -28,11 +26,10 @@ done
 compare() { # LIST RESULT THREADS...
     list=$1; result=$2; shift 2
     python tools/report.py --dataset data/portraits --list "$list" --save_dir $out/report --before $dense \
-        --after $out/scheme1_0.05/best_model --after $out/scheme1_0.20/best_model \
-        --after $out/default_0.24/best_model \
+        --after $out/scheme1_0.05/best_model --after $out/default_0.24/best_model \
         --after $out/true_inherit/best_model --after $out/true_scratch/best_model \
         --after $out/false_inherit/best_model --after $out/false_scratch/best_model \
-        --names original scheme1@0.05 scheme1@0.20 default@0.24 \
+        --names original scheme1@0.05 default@0.24 \
         fixed_finetune fixed_scratch unfixed_finetune unfixed_scratch \
         --runtimes inference lite openvino --threads 1 --json benchmarks/results/compression_"$result".json
 }

@@ -58,6 +58,11 @@ def train(
     folder = Path(save_dir)
     train_set = open_dataset(config.data, "train", config.train.seed)
     eval_set = open_dataset(config.data, "val")
+    if eval_set.labels != train_set.labels:
+        raise UserError(
+            f"data.val_list: its classes ({eval_set.labels[:3]}...) are not those of data.train_list "
+            f"({train_set.labels[:3]}...); give both files the same categories"
+        )
     task = tasks.make(config, train_set.labels)
     size, part = config.data.batch_size, (ranks.rank(), ranks.size())
     ranks.join(size, len(train_set))

@@ -63,7 +63,7 @@ def _prune_channels(
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
     if config.prune.strategy == "for_target" and scheme.target_of(config.prune)[0] == "latency":
-        chosen = latency.choose(saved, task, groups, config.prune, file, folder / "latency.json")
+        chosen = latency.choose(saved, task, groups, config.prune, file, folder)
     else:
         chosen = scheme.choose(config.prune, groups, name, file, budget, saved.network)
     plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
@@ -80,10 +80,19 @@ def _prune_channels(
 
 
 def _prune_weights(saved: SavedModel, config: Config) -> dict:
+    if config.prune.recalibrate or config.prune.weights != "inherit":
+        raise UserError(
+            "prune.strategy: 'magnitude' takes neither prune.recalibrate nor prune.weights=scratch; leave them out"
+        )
     ratio = config.prune.ratio
-    apply_masks(saved.network, magnitude_masks(_layer_weights(saved), ratio))
-    log.info("%.0f %% of the weights of convolutions and linear layers are zero", 100 * ratio)
-    return {"scheme": f"magnitude {ratio}"}
+    weights, only = _layer_weights(saved), ""
+    if config.prune.scope:
+        beginnings = scheme.part_of(saved.facts["model"]["name"], config.prune.scope)
+        weights = {name: array for name, array in weights.items() if name.startswith(beginnings)}
+        only = f", only {config.prune.scope}"
+    apply_masks(saved.network, magnitude_masks(weights, ratio))
+    log.info("%.0f %% of the weights of convolutions and linear layers are zero%s", 100 * ratio, only)
+    return {"scheme": f"magnitude {ratio}{only}"}
 
 
 def _layer_weights(saved: SavedModel) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from .cost import Cost
 from .errors import UserError
 from .files import atomic_file, read_json
 from .pruning.groups import Groups
@@ -70,9 +71,7 @@ def budget_curve(
     dense, rows = groups.cost(), []
     for step in range(1, 61):
         budget = step / 200
-        ratios = under_budget(table.curves, budget)
-        kept = {n: keep_count(groups[n].size, r, align) for n, r in ratios.items()}
-        narrow = groups.cost(kept)
+        narrow = kept_under(table.curves, groups, budget, align)[1]
         rows.append(
             {
                 "eval_metric_loss": budget,
@@ -96,6 +95,15 @@ def budget_curve(
     axes.legend(loc="lower right", frameon=False)
     _save(figure, path)
     return rows
+
+
+def kept_under(
+    curves: Mapping[str, Mapping[float, float]], groups: Groups, budget: float, align: int = 8
+) -> tuple[dict[str, int], Cost]:
+    """What a budget leaves: units per group, as the plan would keep them, and the cost."""
+    ratios = under_budget(curves, budget)
+    kept = {n: keep_count(groups[n].size, r, groups[n].units_of(align)) for n, r in ratios.items()}
+    return kept, groups.cost(kept)
 
 
 def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

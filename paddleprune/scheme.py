@@ -98,15 +98,21 @@ def in_scope(scope: str, groups: Groups, model: str) -> list[str]:
     empty. Raises UserError for a part that the model does not have."""
     if not scope:
         return list(groups)
+    beginnings = part_of(model, scope)
+    return [
+        name
+        for name, group in groups.items()
+        if all(s.parameter.startswith(beginnings) for s in group.role("out"))
+    ]
+
+
+def part_of(model: str, scope: str) -> tuple[str, ...]:
+    """What the names of the layers in that part of the model begin with. Raises UserError for another."""
     known = parts(model)
     if scope not in known:
         valid = suggest(scope, known) if known else f"{model} names no parts; leave it out"
         raise UserError(f"prune.scope: '{scope}' is not known; {valid}")
-    return [
-        name
-        for name, group in groups.items()
-        if all(s.parameter.startswith(known[scope]) for s in group.role("out"))
-    ]
+    return known[scope]
 
 
 def _adaptive_parts(prune: PruneConfig, model: str) -> dict[str, tuple[str, ...]]:

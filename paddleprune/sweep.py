@@ -10,7 +10,7 @@ from . import pipeline
 from .config import Config, dump_config
 from .engine import checkpoint
 from .errors import UserError
-from .files import read_json
+from .files import read_json, recover_folder
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +53,23 @@ def _run(config: Config, model_dir: str | Path, folder: Path, weights: str) -> d
     """The metrics of one retraining of the model with these `weights`, made if need be. Raises UserError if
     the folder holds another run."""
     begun = folder / "config.yml"
+    recover_folder(folder / "latest")
     if begun.is_file() and begun.read_text(encoding="utf-8") != dump_config(config):
         raise UserError(f"--save_dir: '{folder}' holds a run with another config; choose another folder")
     if (folder / "metrics.json").is_file():
         metrics = read_json(folder / "metrics.json", "metrics")
-        if metrics["pruning"]["dense"]["weights"] != weights:
-            raise UserError(f"--save_dir: '{folder}' began with another model; choose another folder")
+        _refuse_other(metrics["pruning"], weights, folder)
         log.info("%s is finished", folder)
         return metrics
     if (folder / "latest" / "state.json").is_file():
+        _refuse_other(checkpoint.load_model(folder / "latest").facts["pruning"], weights, folder)
         return pipeline.train(config, folder, resume=True)
     return pipeline.train(config, folder, str(model_dir))
+
+
+def _refuse_other(pruning: dict[str, Any], weights: str, folder: Path) -> None:
+    if pruning["dense"]["weights"] != weights:
+        raise UserError(f"--save_dir: '{folder}' began with another model; choose another folder")
 
 
 def _row(config: Config, variant: str, removed: float, metrics: dict[str, Any]) -> dict[str, Any]:

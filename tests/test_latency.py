@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,17 +107,17 @@ def by_macs(monkeypatch):
 @pytest.mark.parametrize("target", [0.4, 0.7])
 def test_the_plan_has_the_latency_that_was_asked_for(model, table_file, tmp_path, by_macs, target):
     prune = PruneConfig(strategy="for_target", align=1, target=TargetConfig(latency=target))
-    chosen = latency.choose(*model, prune, table_file, tmp_path / "latency.json")
+    chosen = latency.choose(*model, prune, table_file, tmp_path)
     groups = model[2]
     kept = {n: keep_count(groups[n].size, r) for n, r in chosen.ratios.items()}
-    assert groups.cost(kept).macs / groups.cost().macs == pytest.approx(target, rel=0.05)
+    assert groups.cost(kept).macs / groups.cost().macs == pytest.approx(target, rel=0.1)
     assert f"{target:g} of the latency (inference" in chosen.title
 
 
 def test_the_table_is_kept_and_belongs_to_its_runtime(model, table_file, tmp_path, by_macs, caplog):
     prune = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.7))
-    cache = tmp_path / "latency.json"
-    latency.choose(*model, prune, table_file, cache)
+    cache = tmp_path / "latency_inference_t1.json"
+    latency.choose(*model, prune, table_file, tmp_path)
     points = sum(len(c) == 1 for c in by_macs)
     assert points > 20
     raw = json.loads(cache.read_text())
@@ -124,22 +125,43 @@ def test_the_table_is_kept_and_belongs_to_its_runtime(model, table_file, tmp_pat
     del raw["left"][first]  # as if it had been broken off
     cache.write_text(json.dumps(raw))
     by_macs.clear()
-    latency.choose(*model, prune, table_file, cache)
+    latency.choose(*model, prune, table_file, tmp_path)
     assert all(list(c) == [first] for c in by_macs if len(c) == 1)
     by_macs.clear()
-    other = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.7, threads=2))
+    other = PruneConfig(strategy="for_target", align=4, target=TargetConfig(latency=0.7))
     with caplog.at_level(logging.INFO):
-        latency.choose(*model, other, table_file, cache)
-    assert "of another threads; measured anew" in caplog.text
-    assert sum(len(c) == 1 for c in by_macs) == points
+        latency.choose(*model, other, table_file, tmp_path)
+    assert "of another align; measured anew" in caplog.text
+    assert sum(len(c) == 1 for c in by_macs) >= points
+    by_macs.clear()
+    raw = json.loads(Path(table_file).read_text())
+    raw["sensitivities"][first]["0.95"] = 0.5  # a ratio that the table does not have
+    Path(table_file).write_text(json.dumps(raw))
+    latency.choose(*model, other, table_file, tmp_path)
+    assert {next(iter(c)) for c in by_macs if len(c) == 1} == {first}
+
+
+def test_a_plan_that_was_good_is_not_thrown_away(model, table_file, tmp_path, monkeypatch):
+    """Savings that overlap: all groups together leave more than the table says."""
+    measured = iter([0.5])
+
+    def left(self, chosen, align):
+        return 0.98 if len(chosen) == 1 else next(measured)
+
+    monkeypatch.setattr(latency.Stopwatch, "left", left)
+    prune = PruneConfig(strategy="for_target", align=1, target=TargetConfig(latency=0.5))
+    assert "0.500 measured" in latency.choose(*model, prune, table_file, tmp_path).title
+    measured = iter([0.56])  # more is asked for then, which the table cannot give
+    with pytest.raises(UserError, match=r"latency: 0.5 cannot be reached on inference; 0.560 is the least"):
+        latency.choose(*model, prune, table_file, tmp_path)
 
 
 def test_what_cannot_be_reached_is_one_line(model, table_file, tmp_path, by_macs):
     prune = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.02))
     with pytest.raises(UserError, match=r"prune.target.latency: .* cannot be reached"):
-        latency.choose(*model, prune, table_file, tmp_path / "l.json")
+        latency.choose(*model, prune, table_file, tmp_path)
     with pytest.raises(UserError, match="needs sensitivities"):
-        latency.choose(*model, prune, None, tmp_path / "l.json")
+        latency.choose(*model, prune, None, tmp_path)
 
 
 @pytest.mark.parametrize("runtime", ["inference", "lite"])
@@ -147,7 +169,11 @@ def test_a_real_runtime_is_timed(model, runtime):
     if runtime == "lite" and not lite.installed():
         pytest.skip("Paddle Lite is not installed")
     watch = latency.Stopwatch(*model, runtime, 1, repeats=10)
-    assert 0 < watch.left(dict.fromkeys(model[2], 0.9), 8) < 1.5
+    everywhere = dict.fromkeys(model[2], 0.9)
+    assert 0 < watch.left(everywhere, 8) < 1.5
+    assert len(watch._export(everywhere, 1).weights) < 0.2 * len(
+        watch.dense.weights
+    )  # what is timed is pruned
 
 
 def test_training_by_latency(sample_data, model, table_file, tmp_path, by_macs):
@@ -159,4 +185,4 @@ def test_training_by_latency(sample_data, model, table_file, tmp_path, by_macs):
     metrics = train(config, tmp_path / "run", sensitivities_file=table_file)
     assert "0.6 of the latency" in metrics["pruning"]["scheme"]
     assert metrics["macs"] / metrics["pruning"]["dense"]["macs"] == pytest.approx(0.6, rel=0.1)
-    assert (tmp_path / "run/latency.json").is_file()
+    assert (tmp_path / "run/latency_inference_t1.json").is_file()

@@ -1,5 +1,6 @@
 """Verbs that judge a model: evaluate, look, time, compare."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ def evaluate(verbs: Any) -> None:
 
         values = pipeline.evaluate_model(options.model_dir, options.dataset, options.list)
         target = Path(options.save_file or Path(options.model_dir) / "eval.json")
-        write_json(target, values)
+        write_json(target, {k: v if math.isfinite(v) else None for k, v in values.items()})
         print("  ".join(f"{name} {value:.4f}" for name, value in values.items()), f"in {target}")
 
     verb = add_verb(verbs, run, "eval", "Evaluate a model directory.", "--model_dir output/dense/best_model")

@@ -40,6 +40,14 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
                 f"--pretrain_weights: '{path}' holds a {source.facts['model']['name']}, the config "
                 f"asks for a {config.model.name}; use weights of the same model"
             )
+        for what, there, here in (
+            ("data.eval_transforms", source.facts["eval_transforms"], saved.facts["eval_transforms"]),
+            ("model.args", source.facts["model"]["args"], saved.facts["model"]["args"]),
+        ):
+            if there != here:
+                log.warning(
+                    "%s: %s, but the model of --pretrain_weights was trained with %s", what, here, there
+                )
         if source.plan is not None:
             apply(saved.network, source.plan, saved.image_shape)
             saved.plan, saved.facts["pruning"] = source.plan, source.facts.get("pruning", {})

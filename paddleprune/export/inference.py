@@ -38,7 +38,7 @@ def export_inference(network: nn.Layer, image_shape: tuple[int, ...]) -> Exporte
 
 
 def _anonymous(model: bytes) -> bytes:
-    """The program without the call stacks of this machine, which are nine tenths of it."""
+    """The program without the call stacks, and so paths, of this machine."""
     program = framework_pb2.ProgramDesc.FromString(model)
     for block in program.blocks:
         for op in block.ops:

@@ -1,5 +1,6 @@
 """Does the exported file say what the trained network says? Measured, never assumed."""
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from ..errors import UserError
 from ..tasks._base import Agreement, Task
 from .manifest import Parity
 
+log = logging.getLogger(__name__)
 TOLERANCE = 1e-3  # of the largest output, or of 1 where that is smaller
 LOSS = 0.05  # largest relative loss of the metric to quantisation
 ALIKE = 0.98  # least fraction of decisions (labels, pixels, boxes) that both take alike
@@ -36,7 +38,9 @@ def check(
 
     metric = task.metric
     values = [meter.compute()[metric.main] for meter in evaluate(both, batches, metric, 2)]
-    worst, decided = max(a.difference for a in found), sum(a.decided for a in found)
+    worst, decided = max(a.difference for a in found), sum(a.decided or 0 for a in found)
+    if not decided and any(a.decided is not None for a in found):
+        log.warning("the network decides nothing on these %d images: little was compared", images)
     parity = Parity(
         runtime, images, worst, None if lossy else TOLERANCE * max(1.0, *(a.largest for a in found)),
         metric.main, *values, same_decisions=sum(a.same for a in found) / decided if decided else None,

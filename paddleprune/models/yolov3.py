@@ -15,7 +15,6 @@ from paddle.vision.models import mobilenetv1, mobilenetv2
 EXAMPLE = {"args": {"num_classes": 3, "scale": 0.25, "width": 0.0625}, "image_shape": [3, 64, 64]}
 BACKBONE = "backbone."  # what stands before the names of its classifier's weights
 PARTS = {"backbone": ("backbone.",), "yolo_blocks": ("blocks.",)}  # for prune.scope
-STRIDES = (32, 16, 8)
 # (width, height) in pixels of the network's input, the small ones first: those of COCO at 416 px
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
 

@@ -16,10 +16,8 @@ from ..engine.checkpoint import SavedModel
 from ..engine.start import open_model
 from ..errors import UserError
 from ..pruning.groups import Groups, find_groups
-from ..pruning.plan import keep_count
-from ..pruning.ratios import under_budget
 from ..pruning.sensitivity import Sensitivities
-from ..report import scale_of
+from ..report import kept_under, scale_of
 
 BUDGETS = [round(0.005 * i, 3) for i in range(61)]  # of the slider
 EXAMPLES = 4  # pictures that are shown
@@ -75,9 +73,7 @@ def _budget(
     dense, steps = groups.cost(), []
     latency = _latency_of(rows)
     for budget in BUDGETS:
-        ratios = under_budget(table.curves, budget)
-        kept = {n: keep_count(groups[n].size, r, groups[n].units_of(8)) for n, r in ratios.items()}
-        cost = groups.cost(kept)
+        kept, cost = kept_under(table.curves, groups, budget)
         steps.append(
             {"budget": budget, "kept": kept, **cost.as_dict(), "latency_ms": latency(cost.macs)}
         )  # fmt: skip
@@ -140,16 +136,16 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 def _examples(
     folders: Sequence[Path], names: Sequence[str], dataset: str | None, list_file: str | None
-) -> list[dict[str, str]]:
-    """Some pictures as each model sees them: {"picture", model name: data address} each."""
+) -> list[list[tuple[str, str]]]:
+    """Some pictures as each model sees them: (model name, data address) each."""
     _, _, _, images = open_model(folders[0], dataset, list_file=list_file)
     chosen = np.linspace(0, len(images) - 1, min(EXAMPLES, len(images))).astype(int)
     pictures = [images.reader.read(int(i))["image"] for i in chosen]
-    shown: list[dict[str, str]] = [{} for _ in pictures]
+    shown: list[list[tuple[str, str]]] = [[] for _ in pictures]
     for folder, name in zip(folders, names, strict=True):
         task, run = pipeline.predictor(folder)
         for place, picture in zip(shown, pictures, strict=True):
-            place[name] = _address(task.draw(picture, run(picture)))
+            place.append((name, _address(task.draw(picture, run(picture)))))
     return shown
 
 

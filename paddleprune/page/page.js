@@ -173,7 +173,7 @@ function training() {
 function examples() {
   for (const example of facts.examples) {
     const line = make("div", undefined, $("pictures"), "example");
-    for (const [name, address] of Object.entries(example)) {
+    for (const [name, address] of example) {
       const figure = make("figure", undefined, line);
       const picture = make("img", undefined, figure);
       picture.src = address;

@@ -22,7 +22,9 @@ def make(config: Config, labels: list[str]) -> Task:
     for name in OPTIONS:
         if name not in wanted and given[name] != getattr(usual, name):
             raise UserError(f"train.{name}: the task '{config.task}' takes none; leave it out")
-    return of(config.task, labels, **{name: given[name] for name in wanted})
+    task = of(config.task, labels, **{name: given[name] for name in wanted})
+    task.check(config.data)
+    return task
 
 
 def of(name: str, labels: list[str], **options: Any) -> Task:

@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from ..config import DataConfig
 from ..errors import UserError
 from ..metrics._base import Metric
 
@@ -16,12 +17,12 @@ from ..metrics._base import Metric
 @dataclass(frozen=True)
 class Agreement:
     """How two runtimes' outputs on the same images compare: the largest absolute difference and the
-    largest value, and of what they decide how much they decide alike."""
+    largest value, and of what they decide how much they decide alike; None where nothing is decided."""
 
     difference: float
     largest: float
     same: int = 0
-    decided: int = 0
+    decided: int | None = None
 
 
 class Task(ABC):
@@ -46,6 +47,9 @@ class Task(ABC):
     def deployed(self, network: nn.Layer) -> nn.Layer:
         """The network as it is exported: with the head that a client should not have to write.
         The metric accepts its outputs, too."""
+
+    def check(self, data: DataConfig) -> None:  # noqa: B027 -- most can work with any
+        """Raises UserError for data settings that the task cannot work with."""
 
     def finish(self, network: nn.Layer) -> Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]:
         """What turns the network's own outputs into those that the metric takes; mostly nothing."""

@@ -10,6 +10,8 @@ import paddle.nn.functional as F
 from paddle import _C_ops, nn
 from paddle.vision.ops import yolo_box, yolo_loss
 
+from ..config import DataConfig
+from ..data.readers._boxes import CROWD
 from ..errors import UserError
 from ..metrics.boxes import BoxMap, CocoMap, split
 from ._base import Agreement, class_count
@@ -22,6 +24,7 @@ LEAST = 0.01  # score of a box that is reported
 OVERLAP = 0.45  # IoU above which the weaker of two boxes of a class goes
 CANDIDATES, KEPT = 400, 100  # boxes per class before, and per picture after that
 ALIKE = 0.01  # largest difference of scores and corners between runtimes' versions of a box
+WHOLE = ("Normalize", "Resize", "ResizeByShort")  # evaluation transforms that keep the whole picture
 SHOWN = 0.3  # score of a box that infer names and draws
 
 
@@ -46,6 +49,20 @@ class Task(Base):
     def model_args(self, given: dict) -> dict:
         return class_count(given, self.labels)
 
+    def check(self, data: DataConfig) -> None:
+        height, width = data.image_shape[1:]
+        if height != width or height % STRIDES[0]:
+            raise UserError(
+                f"data.image_shape: {height}x{width}; detection needs a square, its sides multiples of {STRIDES[0]}"
+            )
+        names = [spec if isinstance(spec, str) else next(iter(spec), "") for spec in data.eval_transforms]
+        wrong = [name for name in names if name not in WHOLE]
+        if wrong:
+            raise UserError(
+                f"data.eval_transforms: '{wrong[0]}' is not for detection, whose boxes are parts of the whole "
+                f"picture; valid: {', '.join(WHOLE)}"
+            )
+
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         """YOLOv3's loss (Redmon and Farhadi 2018, arXiv 1804.02767, section 2; Paddle's yolo_loss),
         summed over the three maps, mean over the pictures."""
@@ -61,13 +78,10 @@ class Task(Base):
         return {"loss": paddle.add_n(parts)}
 
     def _resized(self, image: paddle.Tensor) -> paddle.Tensor:
-        height, width = image.shape[2:]
-        if height != width:
-            raise UserError(f"data.image_shape: {height}x{width}; detection needs square images")
         if not self.sizes:
             return image
         size = self.sizes[int(paddle.randint(0, len(self.sizes), [1]))]
-        return F.interpolate(image, size=[size, size], mode="bilinear") if size != height else image
+        return F.interpolate(image, size=[size, size], mode="bilinear") if size != image.shape[2] else image
 
     def finish(self, network: nn.Layer) -> Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]:
         """Raw maps -> boxes and their numbers."""
@@ -88,7 +102,7 @@ class Task(Base):
         worst, same, count = 0.0, 0, 0
         for a, b in zip(split(mine), split(theirs), strict=True):
             if np.isnan(b).any():
-                return Agreement(float("inf"), 1.0)
+                return Agreement(float("inf"), 1.0, 0, 1)
             for one, other in ((a, b), (b, a)):
                 sure = one[one[:, 1] > LEAST + ALIKE]
                 apart = np.abs(sure[:, None, 1:] - other[None, :, 1:]).max(2, initial=0.0)
@@ -180,16 +194,17 @@ def _flat(anchors: Sequence[Sequence[float]]) -> list[int]:
 
 def _padded(batch: dict) -> tuple[Any, Any, Any]:
     """Boxes of all pictures -> x, y, width, height [N, B, 4], labels [N, B], weights [N, B]; no box is 0
-    wide."""
+    wide. Crowds are left out."""
     most = max(1, *(len(b) for b in batch["boxes"]))
     count = len(batch["boxes"])
     boxes = np.zeros((count, most, 4), np.float32)
     labels, weights = np.zeros((count, most), np.int32), np.ones((count, most), np.float32)
     for i, (given, names) in enumerate(zip(batch["boxes"], batch["labels"], strict=True)):
-        number = len(given)
+        alone = np.asarray(batch["difficult"][i]) != CROWD
+        given, names, number = given[alone], names[alone], int(alone.sum())
         boxes[i, :number, :2] = (given[:, :2] + given[:, 2:]) / 2
         boxes[i, :number, 2:] = given[:, 2:] - given[:, :2]
         labels[i, :number] = names
         if "weights" in batch:
-            weights[i, :number] = batch["weights"][i]
+            weights[i, :number] = batch["weights"][i][alone]
     return paddle.to_tensor(boxes), paddle.to_tensor(labels), paddle.to_tensor(weights)

@@ -9,6 +9,7 @@ from conftest import Chain, randomize
 
 from paddleprune.cli import main
 from paddleprune.config import load_config
+from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import load_model
 from paddleprune.errors import UserError
 from paddleprune.export.inference import export_inference
@@ -98,6 +99,20 @@ def test_zeros_stay_zero_through_retraining_resuming_and_export(dense, sample_da
     assert parity["max_abs_diff"] < 1e-4
 
 
+def test_a_part_alone_loses_weights(sample_data, tmp_path):
+    config = load_config(
+        "configs/detection/yolov3_sample.yml",
+        ["prune.strategy=magnitude", "prune.ratio=0.5", "prune.scope=yolo_blocks", "model.args.width=0.0625",
+         f"data.root={make('detection', tmp_path / 'data', 8, 4)}", "train.epochs=0", "data.batch_size=4"],
+    )  # fmt: skip
+    train(config, tmp_path / "run")
+    for name, where in zeros(tmp_path / "run/best_model").items():
+        assert where.any() == name.startswith("blocks."), name
+    more = ["prune.strategy=magnitude", "prune.recalibrate=3", f"data.root={sample_data}", *SMALL]
+    with pytest.raises(UserError, match=r"takes neither prune.recalibrate nor"):
+        train(load_config(CONFIG, more), tmp_path / "other")
+
+
 def test_a_file_or_budget_is_refused(dense, sample_data, tmp_path):
     config = load_config(CONFIG, [f"data.root={sample_data}", *SMALL, "prune.strategy=magnitude"])
     with pytest.raises(UserError, match=r"--sensitivities_file: prune.strategy 'magnitude' takes none"):
@@ -115,6 +130,8 @@ def test_a_sweep_makes_a_row_a_ratio_and_goes_on(dense, tmp_path, what):
     assert all(row["before_retrain"] is not None for row in rows[1:])
     stamp = (tmp_path / f"{what}_0.25/metrics.json").stat().st_mtime_ns
     (tmp_path / f"{what}_0.5/metrics.json").unlink()  # as if it had been broken off
+    with pytest.raises(UserError, match="began with another model"):
+        sweep(config, tmp_path / f"{what}_0.5/best_model", what, [0.5], tmp_path)
     assert sweep(config, model, what, [0.25, 0.5], tmp_path) == rows
     assert (tmp_path / f"{what}_0.25/metrics.json").stat().st_mtime_ns == stamp
     command = ["sweep", "--config", CONFIG, "--set", f"data.root={config.data.root}", *SMALL]

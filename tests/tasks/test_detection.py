@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import paddle
 import pytest
+from PIL import Image
 
 from paddleprune import models
 from paddleprune.config import load_config
@@ -91,13 +92,13 @@ def test_the_deployed_network_says_what_finish_says():
 def test_the_loss_falls_where_the_box_is():
     task = of("detection", LABELS)
     batch = {"image": np.zeros((1, 3, 32, 32), np.float32), "boxes": [np.float32([[0, 0.5, 0.5, 1]])],
-             "labels": [np.array([1])]}  # fmt: skip
+             "labels": [np.array([1])], "difficult": [np.array([0])]}  # fmt: skip
     right = task.loss(Maps(maps_with(1, 1, 0, [0, 0, 0, 0, 9, -9, 9])), batch)["loss"]
     wrong = task.loss(Maps(maps_with(1, 0, 0, [0, 0, 0, 0, 9, -9, 9])), batch)["loss"]
-    nothing = task.loss(Maps(), {**batch, "boxes": [np.zeros((0, 4), np.float32)], "labels": [np.zeros(0)]})[
-        "loss"
-    ]
-    assert float(nothing) < 0.05
+    none = {"boxes": [np.zeros((0, 4), np.float32)], "labels": [np.zeros(0)], "difficult": [np.zeros(0)]}
+    assert float(task.loss(Maps(), {**batch, **none})["loss"]) < 0.05
+    crowd = {**batch, "difficult": [np.array([2])]}  # is not trained on
+    assert float(task.loss(Maps(), crowd)["loss"]) == float(task.loss(Maps(), {**batch, **none})["loss"])
     # twice log 2 for the x and y of sigmoid(0), times 2 - w h = 1.75 (Paddle's yolo_loss)
     assert float(right) == pytest.approx(1.75 * 2 * np.log(2), abs=0.05)
     assert float(wrong) > float(right) + 9
@@ -123,6 +124,11 @@ def test_sizes_are_drawn_anew_and_the_same_for_a_seed():
     ("settings", "words"),
     [
         (["train.sizes=[100]"], "train.sizes: .* must be multiples of 32"),
+        (["data.image_shape=[3,96,64]"], "data.image_shape: 96x64; detection needs a square"),
+        (
+            ["data.eval_transforms=[{CenterCrop: {size: 96}}]"],
+            "data.eval_transforms: 'CenterCrop' is not for detection",
+        ),
         (["model.args.anchors=[[1, 2]]"], r"anchors \[\[1, 2\]\] must be"),
         (["model.args.backbone=resnet"], "backbone 'resnet' must be one of mobilenet_v1, mobilenet_v2"),
     ],
@@ -222,6 +228,18 @@ def test_voc_boxes_are_read_and_cut_at_the_rim(folder):
     assert [reader.stratum(i) for i in range(2)] == [1, 0]
 
 
+def test_a_picture_turned_by_its_tag_has_the_size_that_is_shown(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 8)).save(folder / "a.jpg", exif=exif)
+    (folder / "a.xml").write_text(
+        XML.format(name="dog", hard=0, right=5).replace("<width>8</width><height>6</height>", "")
+    )
+    (folder / "list.txt").write_text("a.jpg a.xml\n")
+    sample = voc.Reader(folder, "list.txt", "labels.txt").read(0)
+    assert sample["image"].shape == (6, 8, 3)
+
+
 def test_boxes_without_area_are_counted_once(folder, caplog):
     (folder / "a.xml").write_text(XML.format(name="dog", hard=0, right=1))
     with caplog.at_level(logging.INFO):
@@ -237,6 +255,7 @@ def test_boxes_without_area_are_counted_once(folder, caplog):
     [
         ("a.xml", "<annotation>", "a.xml' is not valid XML"),
         ("a.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "it declares entities"),
+        ("a.xml", "<?xml version='1.0' encoding='GB2312'?><a/>", "is not valid XML"),
         ("a.xml", XML.format(name="dgo", hard=0, right=5), "class 'dgo', .* did you mean 'dog'"),
         ("a.xml", XML.format(name="dog", hard=0, right="x"), "without the four numbers"),
         (
@@ -272,7 +291,7 @@ def test_coco_boxes_are_read(folder, caplog):
     assert reader.read(0)["boxes"].tolist() == [[1, 2, 5, 4]]
     assert reader.read(0)["labels"].tolist() == [1]
     assert "1 of 2 annotations are left out" in caplog.text
-    assert coco_file(folder).read(0)["difficult"].tolist() == [0, 1]
+    assert coco_file(folder).read(0)["difficult"].tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(
@@ -282,9 +301,13 @@ def test_coco_boxes_are_read(folder, caplog):
             {"annotations": [{"image_id": 7, "category_id": 9, "bbox": [0, 0, 1, 1]}]},
             "category_id 9 is not in",
         ),
-        ({"annotations": [{"image_id": 7, "category_id": 3, "bbox": [0, 1]}]}, r"bbox \[0, 1\] must be"),
+        ({"annotations": [{"image_id": 7, "category_id": 3, "bbox": [0, 1]}]}, r"\[0, 1\] must be 4 numbers"),
         ({"annotations": [{"image_id": 7}]}, "has no 'category_id'"),
         ({"annotations": []}, "no image has a box"),
+        (
+            {"images": [{"id": 7, "file_name": "a.png", "width": None, "height": 6}]},
+            "height and width: .* 2 numbers",
+        ),
         ({"categories": 3}, "'categories' must be a list"),
         ({"images": [{"id": 7, "file_name": "z.png", "width": 8, "height": 6}]}, "'z.png' does not exist"),
         ({"images": [{"id": 7, "file_name": "../a.png", "width": 8, "height": 6}]}, "points outside"),

@@ -11,11 +11,13 @@ from ...errors import UserError
 from ..images import read_image
 
 log = logging.getLogger(__name__)
+CROWD = 2  # as `difficult`: one box around many things, neither trained on nor counted
+ORIENTATION = 0x0112  # Exif tag; from 5 on the sides are swapped
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """`boxes` [n, 4]: corners x1, y1, x2, y2 in pixels; `labels` [n]; `difficult` [n], 1 = does not count."""
+    """`boxes` [n, 4]: corners x1, y1, x2, y2 in pixels; `labels` [n]; `difficult` [n]: 1 = does not count, CROWD."""
 
     image: Path
     where: str
@@ -35,6 +37,23 @@ class Labelled:
             "image": image, "boxes": self.boxes, "labels": self.labels, "difficult": self.difficult,
             "size": np.array(self.size),
         }  # fmt: skip
+
+
+class BoxReader:
+    """Annotated images in `samples`, whatever they were read from."""
+
+    samples: list[Labelled]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read(self, i: int) -> dict:
+        return self.samples[i].read()
+
+    def stratum(self, i: int) -> int:
+        """The class of most boxes."""
+        labels = self.samples[i].labels
+        return int(np.bincount(labels).argmax()) if len(labels) else -1
 
 
 class Tidy:
@@ -70,9 +89,10 @@ class Tidy:
 
 
 def size_of(image: Path, where: str) -> tuple[int, int]:
-    """Height and width, from the header."""
+    """Height and width, from the header, of the picture as it is shown: cameras turn it by a tag."""
     try:
         with Image.open(image) as opened:
-            return opened.size[::-1]
+            turned = opened.getexif().get(ORIENTATION, 1) >= 5
+            return opened.size if turned else opened.size[::-1]
     except OSError as error:
         raise UserError(f"{where}: '{image}' is not a readable image; replace or remove it") from error

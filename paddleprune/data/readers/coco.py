@@ -7,11 +7,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import UserError
 from ...files import read_json
-from ._boxes import Labelled, Tidy
+from ._boxes import CROWD, BoxReader, Labelled, Tidy
 from ._list_files import inside
 
 log = logging.getLogger(__name__)
@@ -19,8 +17,8 @@ KEYS = {"images": ("id", "file_name", "width", "height"), "categories": ("id", "
         "annotations": ("image_id", "category_id", "bbox")}  # fmt: skip
 
 
-class Reader:
-    """Images with boxes, as voc.Reader gives them; crowds count as difficult.
+class Reader(BoxReader):
+    """Images with boxes, as voc.Reader gives them; crowds are difficult, and not trained on.
 
     Annotations of images that the file does not list are left out and counted.
     """
@@ -43,8 +41,8 @@ class Reader:
             if one["image_id"] not in rows:
                 dangling += 1
                 continue
-            x, y, width, height = _numbers(one["bbox"], where)
-            crowd = int(bool(one.get("iscrowd", 0)))
+            x, y, width, height = _numbers(one["bbox"], 4, f"{where}: bbox [x, y, width, height]")
+            crowd = CROWD if one.get("iscrowd", 0) else 0
             rows[one["image_id"]].append((x, y, x + width, y + height, index[one["category_id"]], crowd))
         if dangling:
             log.warning("%s: %d of %d annotations are left out, their image is not in the file",
@@ -54,21 +52,11 @@ class Reader:
         tidy.report(source)
         self.fingerprint = _fingerprint(self.samples)
 
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def read(self, i: int) -> dict:
-        return self.samples[i].read()
-
-    def stratum(self, i: int) -> int:
-        """The class of most boxes."""
-        labels = self.samples[i].labels
-        return int(np.bincount(labels).argmax()) if len(labels) else -1
-
     def _image(self, tidy: Tidy, image: dict, rows: list[tuple], source: str) -> Labelled:
         where = f"{source}: image {image['id']}"
         path = inside(self.root, str(image["file_name"]), where)
-        return tidy(path, where, (int(image["height"]), int(image["width"])), rows)
+        height, width = _numbers([image["height"], image["width"]], 2, f"{where}: height and width")
+        return tidy(path, where, (int(height), int(width)), rows)
 
 
 def _checked(raw: Any, source: str) -> dict:
@@ -84,12 +72,14 @@ def _checked(raw: Any, source: str) -> dict:
     return raw
 
 
-def _numbers(box: Any, where: str) -> list[float]:
+def _numbers(values: Any, count: int, what: str) -> list[float]:
     try:
-        x, y, width, height = (float(v) for v in box)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{where}: bbox {box!r} must be [x, y, width, height]; mend it") from error
-    return [x, y, width, height]
+        numbers = [float(v) for v in values]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) != count:
+        raise UserError(f"{what}: {values!r} must be {count} numbers; mend it")
+    return numbers
 
 
 def _fingerprint(samples: list[Labelled]) -> str:

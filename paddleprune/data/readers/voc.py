@@ -3,15 +3,13 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
-
 from ...errors import UserError
 from ...lookup import suggest
-from ._boxes import Labelled, Tidy, size_of
+from ._boxes import BoxReader, Labelled, Tidy, size_of
 from ._list_files import fingerprint, inside, read_labels, read_list
 
 
-class Reader:
+class Reader(BoxReader):
     """Images with boxes.
 
     `read(i)` gives {"image": uint8 RGB [H, W, 3], "boxes": float32 [n, 4] as corners x1, y1, x2, y2 in
@@ -27,17 +25,6 @@ class Reader:
         self.samples = [self._annotated(tidy, image, xml, where) for where, (image, xml) in rows]
         tidy.report(str(self.root / list_file))
         self.fingerprint = fingerprint(rows, self.root, files=2)
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def read(self, i: int) -> dict:
-        return self.samples[i].read()
-
-    def stratum(self, i: int) -> int:
-        """The class of most boxes."""
-        labels = self.samples[i].labels
-        return int(np.bincount(labels).argmax()) if len(labels) else -1
 
     def _annotated(self, tidy: Tidy, image: str, xml: str, where: str) -> Labelled:
         path, annotation = inside(self.root, image, where), inside(self.root, xml, where)
@@ -69,7 +56,7 @@ def _parse(path: Path, where: str) -> ElementTree.Element:
         if b"<!ENTITY" in text:  # could unfold to gigabytes
             raise ElementTree.ParseError("it declares entities")
         return ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: unknown encodings
         raise UserError(
             f"{where}: '{path}' is not valid XML ({error}); mend it or remove the line"
         ) from error

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import json
 
 import paddleprune as pp
 
@@ -16,6 +17,7 @@ def options(epochs: int = 0) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=96, help="side of the network's input in pixels")
     parser.add_argument("--scale", type=float, default=0.25, help="width of the backbone")
     parser.add_argument("--width", type=float, default=0.125, help="width of what is behind it")
+    parser.add_argument("--anchors", type=json.loads, help="[[width, height], ...] of tools/anchors.py")
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument(
         "--sensitivities_file", default=f"{SAVE}/sensitivities.json", help="a file, or DEFAULT"
@@ -27,8 +29,7 @@ def options(epochs: int = 0) -> argparse.Namespace:
 
 
 def datasets(folder: str, size: int) -> tuple[pp.datasets.VOCDetection, pp.datasets.VOCDetection]:
-    normalize = pp.transforms.Normalize(mean=[0.5] * 3, std=[0.5] * 3)
-    resize = pp.transforms.Resize(size=size)
+    resize, normalize = pp.transforms.Resize(size=size), pp.transforms.Normalize()
     train_transforms = pp.transforms.Compose([pp.transforms.RandomDistort(), resize, normalize])
     eval_transforms = pp.transforms.Compose([resize, normalize])
     train = pp.datasets.VOCDetection(folder, "train_list.txt", "labels.txt", train_transforms)
@@ -37,5 +38,5 @@ def datasets(folder: str, size: int) -> tuple[pp.datasets.VOCDetection, pp.datas
 
 
 def network(given: argparse.Namespace, classes: int) -> pp.det.YOLOv3:
-    anchors = [[n * given.size / 96 for n in pair] for pair in ANCHORS]
+    anchors = given.anchors or ANCHORS
     return pp.det.YOLOv3(num_classes=classes, anchors=anchors, scale=given.scale, width=given.width)

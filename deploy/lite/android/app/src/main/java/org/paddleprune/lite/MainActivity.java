@@ -6,7 +6,10 @@ import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
 import android.graphics.Canvas;
 import android.graphics.Color;
+import android.graphics.Matrix;
 import android.graphics.Paint;
+import android.media.ExifInterface;
+import android.net.Uri;
 import android.os.Bundle;
 import android.provider.MediaStore;
 import android.view.View;
@@ -75,7 +78,7 @@ public final class MainActivity extends Activity {
         try {
             Bitmap given = request == CAMERA
                     ? (Bitmap) data.getExtras().get("data")
-                    : BitmapFactory.decodeStream(getContentResolver().openInputStream(data.getData()));
+                    : upright(data.getData());
             if (given == null) {
                 throw new IOException("it is no picture");
             }
@@ -87,6 +90,26 @@ public final class MainActivity extends Activity {
             return;
         }
         show();
+    }
+
+    /** A picture of the gallery as it is shown: cameras turn it by a tag. */
+    private Bitmap upright(Uri address) throws IOException {
+        int degrees = 0;
+        try (InputStream in = getContentResolver().openInputStream(address)) {
+            int tag = new ExifInterface(in).getAttributeInt(ExifInterface.TAG_ORIENTATION, 1);
+            degrees = tag == ExifInterface.ORIENTATION_ROTATE_90 ? 90
+                    : tag == ExifInterface.ORIENTATION_ROTATE_180 ? 180
+                    : tag == ExifInterface.ORIENTATION_ROTATE_270 ? 270 : 0;
+        }
+        try (InputStream in = getContentResolver().openInputStream(address)) {
+            Bitmap given = BitmapFactory.decodeStream(in);
+            if (given == null || degrees == 0) {
+                return given;
+            }
+            Matrix turn = new Matrix();
+            turn.postRotate(degrees);
+            return Bitmap.createBitmap(given, 0, 0, given.getWidth(), given.getHeight(), turn, true);
+        }
     }
 
     /** Run the network on the picture in the background, then draw. */
