@@ -146,7 +146,7 @@ def test_a_plan_that_was_good_is_not_thrown_away(model, table_file, tmp_path, mo
     measured = iter([0.5])
 
     def left(self, chosen, align):
-        return 0.98 if len(chosen) == 1 else next(measured)
+        return 0.979 if len(chosen) == 1 else next(measured)
 
     monkeypatch.setattr(latency.Stopwatch, "left", left)
     prune = PruneConfig(strategy="for_target", align=1, target=TargetConfig(latency=0.5))
