@@ -23,8 +23,8 @@ for backbone in true false; do # the seed's fixed and unfixed backbone
     done
 done
 
-compare() { # LIST RESULT THREADS...
-    list=$1; result=$2; shift 2
+compare() { # LIST RESULT
+    list=$1; result=$2
     python tools/report.py --dataset data/portraits --list "$list" --save_dir $out/report --before $dense \
         --after $out/scheme1_0.05/best_model --after $out/default_0.24/best_model \
         --after $out/true_inherit/best_model --after $out/true_scratch/best_model \
