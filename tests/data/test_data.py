@@ -143,8 +143,11 @@ RNG = np.random.default_rng(0)
 
 
 def one(spec, image):
-    sample = {"image": image, "alpha": np.linspace(0, 1, image[..., 0].size).reshape(image.shape[:2])}
-    return Compose([spec])(sample, np.random.default_rng(0))["image"]
+    """The image after one transform; an alpha and a box lie on it."""
+    alpha = np.linspace(0, 1, image[..., 0].size).reshape(image.shape[:2])
+    boxes = {"boxes": np.float32([[1, 1, 4, 4]]), "labels": np.array([0]), "difficult": np.array([0])}
+    sample = {"image": image, "alpha": alpha, **boxes}
+    return Compose([spec])({**sample, "other": lambda rng: sample}, np.random.default_rng(0))["image"]
 
 
 def test_transforms_of_alphas_want_one():
