@@ -1,6 +1,7 @@
 """Which ratios: DEFAULT fits any head and size, targets are reached, other tools' files are mapped."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +129,15 @@ def test_a_scope_prunes_that_part_alone():
         scheme.choose(PruneConfig(strategy="uniform", scope="neck"), groups, "yolov3", None, None)
     with pytest.raises(UserError, match=r"prune.scope: 'backbone' is not known; mobilenet_v2 names no parts"):
         scheme.choose(PruneConfig(strategy="uniform", scope="backbone"), groups, "mobilenet_v2", None, None)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[1] / "sensitivities").glob("*.json")), ids=lambda f: f.stem
+)
+def test_every_default_knows_every_group_at_any_width(file):
+    name = Sensitivities.read(file).provenance.model
+    example = models.example(name)
+    groups = find_groups(models.build(name, example["args"]), tuple(example["image_shape"]))
+    chosen = scheme.choose(PruneConfig(), groups, name, "DEFAULT", 0.10)
+    assert set(chosen.ratios) == set(groups)
+    assert any(ratio > 0.2 for ratio in chosen.ratios.values())
