@@ -1,6 +1,7 @@
 """A trained network is made smaller before it is trained again: channels go, or single weights."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .pruning.unstructured import apply_masks, magnitude_masks, present_masks
 from .tasks._base import Task
 
 log = logging.getLogger(__name__)
+Choice = tuple[dict[str, Any], Callable[[], None]]  # what was chosen, for the files, and what carries it out
 
 
 def prune(
@@ -29,7 +31,8 @@ def prune(
     sensitivities_file: str | None, eval_metric_loss: float | None, folder: Path,
 ) -> None:  # fmt: skip
     """Narrow `saved.network` by the config's strategy and judge it before retraining. What was done goes
-    into `saved.facts["pruning"]`, measured latencies into the run's `folder`. Raises UserError for a model that is pruned already."""
+    into `saved.facts["pruning"]`, measured latencies into the run's `folder`. Raises UserError for a model
+    that is pruned already, and for settings that do not go together, before anything takes long."""
     if saved.plan is not None:
         raise UserError(
             "--sensitivities_file: the model of --pretrain_weights is pruned already; leave the "
@@ -37,13 +40,16 @@ def prune(
         )
     size, main = config.data.batch_size, task.metric.main
     scheme.refuse_needless(config.prune, sensitivities_file, eval_metric_loss)
+    if config.prune.strategy == "magnitude":
+        facts, narrow = _choose_weights(saved, config)
+    else:
+        facts, narrow = _choose_channels(
+            saved, config, task, batches, sensitivities_file, eval_metric_loss, folder
+        )
     before = score(saved.network, task, eval_set, size, "before pruning")[main]
     dense: dict[str, Any] = cost.count(saved.network, saved.image_shape).as_dict()
     dense |= {"value": before, "weights": checkpoint.fingerprint(saved.network)}
-    if config.prune.strategy == "magnitude":
-        facts = _prune_weights(saved, config)
-    else:
-        facts = _prune_channels(saved, config, task, batches, sensitivities_file, eval_metric_loss, folder)
+    narrow()
     after = score(saved.network, task, eval_set, size, "before retraining")[main]
     log.info("%s: %.4f dense, %.4f pruned, before retraining", main, before, after)
     saved.facts["pruning"] = {**facts, "dense": dense, "before_retrain": after}
@@ -56,10 +62,10 @@ def hooks_for(saved: SavedModel, config: Config) -> list[Hook]:
     return [KeepZeros(present_masks(_layer_weights(saved)))]
 
 
-def _prune_channels(
+def _choose_channels(
     saved: SavedModel, config: Config, task: Task, batches: Batches, file: str | None, budget: float | None,
     folder: Path,
-) -> dict:  # fmt: skip
+) -> Choice:  # fmt: skip
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
     if config.prune.strategy == "for_target" and scheme.target_of(config.prune)[0] == "latency":
@@ -68,18 +74,21 @@ def _prune_channels(
         chosen = scheme.choose(config.prune, groups, name, file, budget, saved.network)
     plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
     log.info("%s", scheme.table(groups, plan, chosen))
-    apply(saved.network, plan, saved.image_shape, groups)
-    if config.prune.recalibrate:
-        recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
-        ranks.average_statistics(saved.network)
-    if config.prune.weights == "scratch":
-        saved.network = models.build(name, saved.facts["model"]["args"])
-        apply(saved.network, plan, saved.image_shape)
-    saved.plan = plan
-    return {"scheme": chosen.title, "criterion": chosen.criterion, "align": config.prune.align}
+
+    def narrow() -> None:
+        apply(saved.network, plan, saved.image_shape, groups)
+        if config.prune.recalibrate:
+            recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
+            ranks.average_statistics(saved.network)
+        if config.prune.weights == "scratch":
+            saved.network = models.build(name, saved.facts["model"]["args"])
+            apply(saved.network, plan, saved.image_shape)
+        saved.plan = plan
+
+    return {"scheme": chosen.title, "criterion": chosen.criterion, "align": config.prune.align}, narrow
 
 
-def _prune_weights(saved: SavedModel, config: Config) -> dict:
+def _choose_weights(saved: SavedModel, config: Config) -> Choice:
     if config.prune.recalibrate or config.prune.weights != "inherit":
         raise UserError(
             "prune.strategy: 'magnitude' takes neither prune.recalibrate nor prune.weights=scratch; leave them out"
@@ -90,9 +99,9 @@ def _prune_weights(saved: SavedModel, config: Config) -> dict:
         beginnings = scheme.part_of(saved.facts["model"]["name"], config.prune.scope)
         weights = {name: array for name, array in weights.items() if name.startswith(beginnings)}
         only = f", only {config.prune.scope}"
-    apply_masks(saved.network, magnitude_masks(weights, ratio))
-    log.info("%.0f %% of the weights of convolutions and linear layers are zero%s", 100 * ratio, only)
-    return {"scheme": f"magnitude {ratio}{only}"}
+    masks = magnitude_masks(weights, ratio)
+    log.info("%.0f %% of the weights of convolutions and linear layers become zero%s", 100 * ratio, only)
+    return {"scheme": f"magnitude {ratio}{only}"}, lambda: apply_masks(saved.network, masks)
 
 
 def _layer_weights(saved: SavedModel) -> dict[str, np.ndarray]:
