@@ -1,5 +1,5 @@
 #!/bin/sh
-# The runs behind compression_bccd.json, sweep_bccd_*.json and sensitivities/YOLOv3.json, about two hours on two
+# The runs that make compression_bccd.json, sweep_bccd_*.json and sensitivities/YOLOv3.json, about two hours on two
 # cores at 224 px. Needs BCCD as a Pascal VOC list folder at data/bccd and, as $1, MobileNetV1 ImageNet weights
 # (batch norms folded); run from the top folder.
 set -eu

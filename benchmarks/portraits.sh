@@ -1,5 +1,5 @@
 #!/bin/sh
-# The runs behind compression_portraits*.json and sensitivities/MODNet.json, about an hour on two cores at
+# The runs that make compression_portraits*.json and sensitivities/MODNet.json, about an hour on two cores at
 # 160 px. Needs portraits as an `image alpha` list folder at data/portraits and, as $1, MobileNetV2 ImageNet
 # weights with batch norms (unfold_batch_norm.py makes them); run from the top folder.
 set -eu

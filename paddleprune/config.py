@@ -51,9 +51,7 @@ class TrainConfig:
     clip_norm: float = 0.0  # largest global norm of the gradient; 0 = no clipping
     label_smoothing: float = 0.0  # of classification
     losses: dict = field(default_factory=dict)  # of segmentation: PaddleSeg's, {name: weight}
-    sizes: list[int] = field(
-        default_factory=list
-    )  # of detection: sides that a batch is resized to, at random
+    sizes: list[int] = field(default_factory=list)  # of detection: each batch gets one of these sides
     early_stop: int = 0  # evaluations without a better metric until the end; 0 = never
     eval_every: int = 1  # epochs between evaluations
     save_every: int = 0  # steps between checkpoints inside an epoch; 0 = only at its end

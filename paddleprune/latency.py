@@ -78,9 +78,8 @@ class Stopwatch:
     def _export(self, chosen: Mapping[str, float], align: int = 1) -> Exported:
         facts = self.saved.facts["model"]
         network = models.build(facts["name"], facts["args"])
-        network.set_state_dict(
-            self.saved.network.state_dict()
-        )  # boxes to be sorted out depend on the weights
+        # the weights say how many boxes a detector has to sort out
+        network.set_state_dict(self.saved.network.state_dict())
         plan = make_plan(self.groups, chosen, self.scores, align)
         apply(network, plan, self.saved.image_shape, check=False)
         network.eval()

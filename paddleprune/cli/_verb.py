@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from ..errors import UserError
+
 Options = argparse.Namespace
 
 
@@ -38,3 +40,14 @@ def config_options(verb: argparse.ArgumentParser, required: bool) -> None:
 
 def overrides(options: Options) -> list[str]:
     return [item for group in options.set for item in group]
+
+
+def ratios(text: str) -> list[float]:
+    """'0.3,0.1' -> [0.1, 0.3]. Raises UserError for what is no number in (0, 1)."""
+    try:
+        ratios = [float(part) for part in text.split(",")]
+    except ValueError:
+        ratios = []
+    if not ratios or not all(0 < r < 1 for r in ratios):
+        raise UserError(f"--ratios: '{text}' must be numbers in (0, 1) with commas, e.g. 0.1,0.3,0.5")
+    return sorted(set(ratios))

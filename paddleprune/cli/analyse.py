@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb
+from ._verb import Options, add_verb, ratios
 
 
 def sensitivity(verbs: Any) -> None:
@@ -65,14 +65,15 @@ def _sensitivity(options: Options) -> None:
 
     subset = _subset(options.subset)
     job = Job(
-        options.model_dir, options.dataset, options.list, options.criterion, tuple(_ratios(options.ratios)),
+        options.model_dir, options.dataset, options.list, options.criterion, tuple(ratios(options.ratios)),
         options.batch_size, options.engine, options.eval_metric_loss, subset, options.seed,
     )  # fmt: skip
     workers = options.workers if options.workers is not None else 0 if options.ray else 1
-    how = RunOptions(
-        workers, options.ray, _shard(options.shard), options.verify,
-        {"command": _without_how(options.command), **({"note": options.note} if options.note else {})}, _event if options.json else None,
-    )  # fmt: skip
+    note = {"command": _without_how(options.command)}
+    if options.note:
+        note["note"] = options.note
+    listener = _event if options.json else None
+    how = RunOptions(workers, options.ray, _shard(options.shard), options.verify, note, listener)
     table = pipeline.analyse_model(job, options.save_file, how, enough=options.subset == "auto")
     facts = {"metric": table.provenance.metric, "baseline": table.baseline, "groups": len(table.curves)}
     if options.json:
@@ -105,16 +106,6 @@ def _shard(text: str | None) -> tuple[int, int]:
     if not found:
         raise UserError(f"--shard: '{text}' must be K/N, e.g. 1/3 for the first of three parts")
     return int(found[1]), int(found[2])
-
-
-def _ratios(text: str) -> list[float]:
-    try:
-        ratios = [float(part) for part in text.split(",")]
-    except ValueError:
-        ratios = []
-    if not ratios or not all(0 < r < 1 for r in ratios):
-        raise UserError(f"--ratios: '{text}' must be numbers in (0, 1) with commas, e.g. 0.1,0.3,0.5")
-    return sorted(set(ratios))
 
 
 def merge_sensitivities(verbs: Any) -> None:

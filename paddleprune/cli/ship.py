@@ -35,7 +35,7 @@ def export(verbs: Any) -> None:
     verb.add_argument(
         "--quant",
         default="",
-        help="of lite: store the weights as int8 or int16, a quarter or half the size; the metric is checked",
+        help="of lite: store the weights as int8 or int16; the metric is checked",
     )
     verb.add_argument("--dataset", help="folder of the data to check on (default: the training's)")
     verb.add_argument(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb, config_options, overrides
+from ._verb import Options, add_verb, config_options, overrides, ratios
 
 
 def sample_data(verbs: Any) -> None:
@@ -74,7 +74,7 @@ def sweep(verbs: Any) -> None:
         from ..sweep import sweep
 
         config = load_config(options.config, overrides(options))
-        rows = sweep(config, options.model_dir, options.what, _numbers(options.ratios), options.save_dir)
+        rows = sweep(config, options.model_dir, options.what, ratios(options.ratios), options.save_dir)
         target = Path(options.json or Path(options.save_dir) / f"{options.what}.json")
         write_json(target, {"command": options.command, **benchmark.machine(), "rows": rows})
         picture = Path(options.save_dir) / f"{options.what}.png"
@@ -96,13 +96,6 @@ def sweep(verbs: Any) -> None:
         "--save_dir", required=True, help="folder of the runs; finished ones are not made again"
     )
     verb.add_argument("--json", help="file for the rows (default: SAVE_DIR/WHAT.json)")
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UserError(f"--ratios: '{text}' must be numbers with commas, e.g. 0.2,0.4,0.6") from error
 
 
 def anchors(verbs: Any) -> None:
