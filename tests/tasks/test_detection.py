@@ -17,7 +17,7 @@ from paddleprune.data.readers import coco, voc
 from paddleprune.data.sample_data import make
 from paddleprune.data.transforms import Compose
 from paddleprune.errors import UserError
-from paddleprune.pipeline import find_anchors
+from paddleprune.pipeline import find_anchors, train
 from paddleprune.tasks import make as make_task
 from paddleprune.tasks import of
 
@@ -369,3 +369,16 @@ def test_results_and_pictures():
     picture = task.draw(np.full((50, 100, 3), 100, np.uint8), result)
     assert picture.shape == (200, 400, 3)
     assert (picture != 100).any(2).mean() > 0.01
+
+
+def test_training_and_validation_must_have_the_same_classes(folder):
+    coco_file(folder)
+    raw = json.loads((folder / "coco.json").read_text())
+    raw["categories"][0]["name"] = "wolf"
+    (folder / "val.json").write_text(json.dumps(raw))
+    settings = [f"data.root={folder}", "data.reader=coco", "data.train_list=coco.json", "data.val_list=val.json",
+                "data.train_transforms=[{Resize: {size: 96}}, Normalize]"]  # fmt: skip
+    with pytest.raises(
+        UserError, match=r"data.val_list: its classes .*wolf.* are not those of data.train_list"
+    ):
+        train(load_config(CONFIG, settings), folder / "run")
