@@ -29,14 +29,19 @@ TASKS = {
 @pytest.fixture(scope="module", params=TASKS)
 def trained(request, tmp_path_factory):
     """(task, folder) of a model of each task, trained for one epoch, and its data."""
-    config, settings = TASKS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    make(request.param, folder / "data", 48, 12)
+    train_small(request.param, folder)
+    return request.param, folder
+
+
+def train_small(task, folder):
+    """A small model of the task in `folder`/run/best_model, its data in `folder`/data."""
+    config, settings = TASKS[task]
+    make(task, folder / "data", 48, 12)
     settings = [f"data.root={folder}/data", "train.epochs=1", *settings]
     train(load_config(ROOT / "configs" / config, settings), folder / "run")
-    if request.param == "detection":
+    if task == "detection":
         raise_scores(folder / "run/best_model")
-    return request.param, folder
 
 
 def raise_scores(folder):
