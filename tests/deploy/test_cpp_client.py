@@ -126,7 +126,9 @@ def test_the_same_results_as_the_python_client(run, trained, tmp_path):  # noqa:
 
 def test_it_times_what_it_runs(run, exported, tmp_path):
     cv2.imwrite(str(tmp_path / "p.png"), np.zeros((32, 32, 3), np.uint8))
-    done = run("--model", exported, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out", "--repeats", "7")
+    done = run(
+        "--model", exported, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out", "--repeats", "7"
+    )
     assert "latency: median" in done.stdout
     assert done.stdout.strip().endswith("7 runs")
 
