@@ -185,7 +185,7 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
     latencies = list(first.get("latency_ms", {}))
     scale, form = scale_of(first["metric"]), ".2f" if scale_of(first["metric"]) == 100 else ".3f"
     others = list(first.get("also", {}))
-    head = ["variant", "size, MB", "macs, M", *map(_title, [first["metric"], *others]), "before retraining"]
+    head = ["variant", "size, MB", "params, M", "macs, M", *map(_title, [first["metric"], *others]), "before retraining"]
     lines = [
         "| " + " | ".join([*head, *(f"{key}, ms" for key in latencies)]) + " |",
         "|---" * (len(head) + len(latencies)) + "|",
@@ -194,6 +194,7 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
         cells = [
             row["variant"],
             _with_ratio(row["size_bytes"] / 1e6, first["size_bytes"] / 1e6, ".2f"),
+            f"{row['params'] / 1e6:.2f}",
             _with_ratio(row["macs"] / 1e6, first["macs"] / 1e6, ".1f"),
             f"{scale * row['value']:{form}}",
             *(f"{scale_of(key) * row['also'][key]:{form}}" for key in others),
@@ -208,7 +209,7 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
     """Compression rows of a results file. Raises UserError if it holds none."""
     rows = read_json(path, "results file")
     rows = rows.get("rows") if isinstance(rows, dict) else None
-    needed = ("variant", "metric", "value", "macs", "size_bytes")
+    needed = ("variant", "metric", "value", "params", "macs", "size_bytes")
     if not rows or not all(isinstance(row, dict) and all(key in row for key in needed) for row in rows):
         raise UserError(
             f"--results: '{path}' holds no compression rows; make it with tools/report.py --before --after"
