@@ -23,7 +23,7 @@ def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
-             "sweep": sweep_table}  # fmt: skip
+             "sweep": sweep_table, "quant": quant_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
@@ -52,6 +52,17 @@ def scaling_table(rows: list[dict]) -> str:
         lines.append(
             f"| {row['images']} | {row['points'] // 9} | {row['workers']} | {row['seconds']:.1f} "
             f"| {' | '.join(stages)} | {row['ms_per_image_point']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def quant_table(rows: list[dict]) -> str:
+    """Types of weights side by side; the metric is a fraction."""
+    lines = [f"| weights | arm file, MB | {rows[0]['metric']}, % | same decisions, % |", "|---" * 4 + "|"]
+    for row in rows:
+        lines.append(
+            f"| {row['weights']} | {row['size_bytes'] / 1e6:.2f} ({rows[0]['size_bytes'] / row['size_bytes']:.2f}x) "
+            f"| {100 * row['exported']:.2f} | {100 * row['same_decisions']:.2f} |"
         )
     return "\n".join(lines)
 
