@@ -6,6 +6,7 @@ in `manifest.json`.
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,10 @@ import numpy as np
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 SHOWN = 0.3  # score of a box that is reported
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+
+
+class Fault(Exception):
+    """A mistake of the user: one line, exit code 2."""
 
 
 class Model:
@@ -40,12 +45,18 @@ def main(text, load, kind):
     parser.add_argument("--input", required=True, help="a picture, a folder of pictures, or a video")
     parser.add_argument("--save_dir", required=True, help="folder for the drawn pictures or the video")
     parser.add_argument("--threads", type=int, default=0, help="0 = as many as the runtime likes")
-    options = parser.parse_args()
+    try:
+        run(parser.parse_args(), load, kind)
+    except Fault as fault:
+        print(f"{parser.prog}: {fault}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def run(options, load, kind):
+    """What `main` does with its options."""
     manifest = read_manifest(options.model)
     if manifest["export"] != kind:
-        raise SystemExit(
-            f"'{options.model}' is an export of format '{manifest['export']}'; give one of '{kind}'"
-        )
+        raise Fault(f"'{options.model}' is an export of format '{manifest['export']}'; give one of '{kind}'")
     model = Model(options.model, load(options.model, manifest, options.threads))
     start = time.perf_counter()
     if Path(options.input).suffix.lower() in VIDEOS:
@@ -59,8 +70,22 @@ def main(text, load, kind):
 def read_manifest(folder):
     path = Path(folder) / "manifest.json"
     if not path.is_file():
-        raise SystemExit(f"'{folder}' has no manifest.json; pass the --save_dir of tools/export.py")
-    return json.loads(path.read_text(encoding="utf-8"))
+        raise Fault(f"'{folder}' has no manifest.json; pass the --save_dir of tools/export.py")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("export", "task", "labels", "files", "transforms"):
+            manifest[key]
+    except (ValueError, TypeError, KeyError) as error:
+        raise Fault(f"'{path}' is damaged ({error}); export again") from error
+    return manifest
+
+
+def file_of(folder, name):
+    """The path of a file of the export."""
+    path = Path(folder) / name
+    if not path.is_file():
+        raise Fault(f"'{path}' does not exist; copy it there, or export again")
+    return str(path)
 
 
 # pre-processing --------------------------------------------------------------------------
@@ -72,7 +97,7 @@ def preprocess(picture, transforms):
     for spec in transforms:
         name, arguments = (spec, {}) if isinstance(spec, str) else next(iter(spec.items()))
         if name not in STEPS:
-            raise SystemExit(f"the manifest asks for '{name}', which this client does not know")
+            raise Fault(f"the manifest asks for '{name}', which this client does not know")
         image = STEPS[name](image, **arguments)
     return image.astype(np.float32)
 
@@ -185,25 +210,36 @@ def find_pictures(path):
     path = Path(path)
     found = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.suffix.lower() in ENDINGS)
     if not found:
-        raise SystemExit(f"'{path}' is no picture, no video and no folder of pictures")
+        raise Fault(f"'{path}' is no picture, no video and no folder of pictures")
     return found
+
+
+def make_folder(save_dir, sources):
+    """The folder for what is drawn; never the one that the pictures come from."""
+    folder = Path(save_dir)
+    if any(file.parent.resolve() == folder.resolve() for file in sources):
+        raise Fault(f"--save_dir: '{folder}' holds the input itself; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def process_pictures(model, path, save_dir):
     """Draw each picture and write `results.json`; {file name: result}."""
-    save_dir = Path(save_dir)
-    save_dir.mkdir(parents=True, exist_ok=True)
+    files = find_pictures(path)
+    save_dir = make_folder(save_dir, files)
+    stems = [file.stem for file in files]
     results = {}
-    for file in find_pictures(path):
+    for file in files:
         raw = cv2.imread(str(file), cv2.IMREAD_COLOR)
         if raw is None:
-            raise SystemExit(f"'{file}' is not a readable picture")
+            raise Fault(f"'{file}' is not a readable picture")
         picture = cv2.cvtColor(raw, cv2.COLOR_BGR2RGB)
         result = model.result(picture)
-        cv2.imwrite(str(save_dir / f"{file.stem}.png"), draw(picture, result)[..., ::-1])
+        name = file.stem if stems.count(file.stem) == 1 else file.name
+        cv2.imwrite(str(save_dir / f"{name}.png"), draw(picture, result)[..., ::-1])
         for key, value in result.items():
             if isinstance(value, np.ndarray):
-                result[key] = f"{file.stem}_{key}.png"
+                result[key] = f"{name}_{key}.png"
                 cv2.imwrite(str(save_dir / result[key]), value)
         results[file.name] = result
     (save_dir / "results.json").write_text(json.dumps(results, indent=1))
@@ -214,9 +250,8 @@ def process_video(model, path, save_dir):
     """Draw each frame of a video into `<name>.mp4`; how many frames there were."""
     source = cv2.VideoCapture(str(path))
     if not source.isOpened():
-        raise SystemExit(f"'{path}' is not a readable video")
-    save_dir = Path(save_dir)
-    save_dir.mkdir(parents=True, exist_ok=True)
+        raise Fault(f"'{path}' is not a readable video")
+    save_dir = make_folder(save_dir, [Path(path)])
     size = tuple(int(source.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     rate = source.get(cv2.CAP_PROP_FPS) or 25
     target = cv2.VideoWriter(

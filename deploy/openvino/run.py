@@ -11,16 +11,19 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from common import main
+from common import Fault, file_of, main
 
 
 def load(folder, manifest, threads):
     """The compiled model as a function: images [N, 3, H, W] -> list of outputs."""
-    import openvino
+    try:
+        import openvino
+    except ImportError as error:
+        raise Fault("OpenVINO is missing; pip install openvino") from error
 
     hints = {"INFERENCE_NUM_THREADS": threads} if threads else {}
     hints["INFERENCE_PRECISION_HINT"] = "f32"
-    compiled = openvino.Core().compile_model(str(Path(folder) / "model.xml"), "CPU", hints)
+    compiled = openvino.Core().compile_model(file_of(folder, "model.xml"), "CPU", hints)
 
     def run(images):
         found = compiled(images)

@@ -52,12 +52,12 @@ def raise_scores(folder):
     save_model(folder, saved.network, saved.facts, saved.plan)
 
 
-def client(name, *arguments):
-    """Run a client in an empty place, where the package cannot be found."""
-    command = [sys.executable, "-c", BLOCK, str(ROOT / "deploy" / name), *arguments]
+def client(name, *arguments, code=0):
+    """Run a client in an empty place, where the package cannot be found; what it prints."""
+    command = [sys.executable, "-c", BLOCK, str(ROOT / "deploy" / name), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    assert done.returncode == code, done.stderr[-2000:]
+    return done.stderr if code else done.stdout
 
 
 BLOCK = """
@@ -86,8 +86,8 @@ def test_the_client_says_what_infer_says(trained, tmp_path, form, script):
     export_model(folder / "run/best_model", tmp_path / "export", form)
     pictures = some_pictures(folder, tmp_path / "pictures")
     infer(folder / "run/best_model", pictures, tmp_path / "ours")
-    client(script, "--model", str(tmp_path / "export"), "--input", str(pictures),
-           "--save_dir", str(tmp_path / "theirs"), "--threads", "1")  # fmt: skip
+    client(script, "--model", tmp_path / "export", "--input", pictures, "--save_dir", tmp_path / "theirs",
+           "--threads", "1")  # fmt: skip
     assert_alike(task, tmp_path / "ours", tmp_path / "theirs")
 
 
@@ -133,9 +133,56 @@ def test_the_openvino_client_mattes_a_video(trained, tmp_path):
     for i in range(7):
         video.write(cv2.imread(str(folder / f"data/images/val_000{i}.jpg")))
     video.release()
-    text = client("openvino/run.py", "--model", str(tmp_path / "export"), "--input", str(tmp_path / "in.avi"),
-                  "--save_dir", str(tmp_path / "out"))  # fmt: skip
+    text = client("openvino/run.py", "--model", tmp_path / "export", "--input", tmp_path / "in.avi",
+                  "--save_dir", tmp_path / "out")  # fmt: skip
     assert text.startswith("7 frames")
     drawn = cv2.VideoCapture(str(tmp_path / "out/in.mp4"))
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 7
     assert drawn.read()[1].std() > 5
+
+
+def test_the_clients_refuse_in_one_line(tmp_path):
+    pictures, model = tmp_path / "pictures", tmp_path / "model"
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    facts = {
+        "export": "openvino",
+        "task": "matting",
+        "labels": [],
+        "files": {"model.xml": {}},
+        "transforms": [],
+    }
+
+    def said(script="openvino/run.py", **changes):
+        model.mkdir(exist_ok=True)
+        (model / "manifest.json").write_text(json.dumps({**facts, **changes}))
+        found = client(script, "--model", model, "--input", pictures, "--save_dir", tmp_path / "out", code=2)
+        assert found.count("\n") == 1, found
+        return found
+
+    assert "is an export of format 'onnx'" in said(export="onnx")
+    assert "model.xml' does not exist; copy it there" in said()
+    assert "has no model_x86.nb; export again" in said("lite/python/run.py", export="lite")
+    (model / "manifest.json").write_text("{")
+    found = client("openvino/run.py", "--model", model, "--input", pictures, "--save_dir", model, code=2)
+    assert "is damaged" in found
+
+
+def test_pictures_are_never_replaced(tmp_path):
+    sys.path.insert(0, str(ROOT / "deploy"))
+    from common import Fault, make_folder, process_pictures
+
+    for name in ("a.png", "a.jpg"):
+        cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), 90, np.uint8))
+    with pytest.raises(Fault, match="holds the input itself"):
+        make_folder(tmp_path, [tmp_path / "a.png"])
+
+    class Model:
+        def result(self, picture):
+            return {"alpha": np.full(picture.shape[:2], 255, np.uint8)}
+
+    results = process_pictures(Model(), tmp_path, tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == [
+        "a.jpg.png", "a.jpg_alpha.png", "a.png.png", "a.png_alpha.png",
+    ]  # fmt: skip
+    assert results["a.jpg"]["alpha"] == "a.jpg_alpha.png"

@@ -117,8 +117,8 @@ def test_the_same_results_as_the_python_client(run, trained, tmp_path):  # noqa:
     task, folder = trained
     export_model(folder / "run/best_model", tmp_path / "export", "lite", ["x86"])
     pictures = some_pictures(folder, tmp_path / "pictures")
-    client("lite/python/run.py", "--model", str(tmp_path / "export"), "--input", str(pictures),
-           "--save_dir", str(tmp_path / "python"), "--threads", "1")  # fmt: skip
+    client("lite/python/run.py", "--model", tmp_path / "export", "--input", pictures,
+           "--save_dir", tmp_path / "python", "--threads", "1")  # fmt: skip
     done = run("--model", tmp_path / "export", "--input", pictures, "--save_dir", tmp_path / "cpp")
     assert done.returncode == 0, done.stderr
     assert_alike(task, tmp_path / "python", tmp_path / "cpp")
@@ -131,6 +131,16 @@ def test_it_times_what_it_runs(run, exported, tmp_path):
     )
     assert "latency: median" in done.stdout
     assert done.stdout.strip().endswith("7 runs")
+
+
+def test_pictures_are_never_replaced(run, exported, tmp_path):
+    for name in ("a.png", "a.jpg"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((32, 32, 3), np.uint8))
+    done = run("--model", exported, "--input", tmp_path, "--save_dir", f"{tmp_path}/../{tmp_path.name}/")
+    assert done.returncode == 2
+    assert "holds the input itself" in done.stderr
+    assert run("--model", exported, "--input", tmp_path, "--save_dir", tmp_path / "out").returncode == 0
+    assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"a.png.png", "a.jpg.png"}
 
 
 @pytest.mark.parametrize(

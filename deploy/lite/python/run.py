@@ -11,17 +11,20 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from common import main
+from common import Fault, file_of, main
 
 
 def load(folder, manifest, threads):
     """The model as a function: images [1, 3, H, W] -> list of outputs."""
     if threads:  # Lite's x86 kernels ask OpenMP and MKL, before they are loaded
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-    from paddlelite import lite
+    try:
+        from paddlelite import lite
+    except ImportError as error:
+        raise Fault("Paddle Lite's runtime is missing; pip install paddlelite==2.13rc0") from error
 
     config = lite.MobileConfig()
-    config.set_model_from_file(str(Path(folder) / file_for(platform.machine(), manifest)))
+    config.set_model_from_file(file_of(folder, file_for(platform.machine(), manifest)))
     if threads and hasattr(config, "set_threads"):  # of Lite's wheels for arm alone
         config.set_threads(threads)
     predictor = lite.create_paddle_predictor(config)
@@ -39,7 +42,7 @@ def file_for(machine, manifest):
     target = "x86" if machine in ("x86_64", "AMD64", "i686") else "arm"
     name = f"model_{target}.nb"
     if name not in manifest["files"]:
-        raise SystemExit(f"the export has no {name}; export again with --targets {target}")
+        raise Fault(f"the export has no {name}; export again with --targets {target}")
     return name
 
 

@@ -103,15 +103,41 @@ void time_it(Runner& runner, const std::vector<float>& image, const Manifest& ma
               times.back(), repeats);
 }
 
+std::string stem_of(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.substr(0, name.rfind('.'));
+}
+
+// The name of what is drawn of a picture: its own without the ending, unless another one has the same.
+std::string unlike(const std::string& path, const std::vector<std::string>& files) {
+  const std::string stem = stem_of(path);
+  const auto same = std::count_if(files.begin(), files.end(), [&](const std::string& p) { return stem_of(p) == stem; });
+  return same == 1 ? stem : path.substr(path.rfind('/') + 1);
+}
+
+// The drawings must not replace the pictures.
+void refuse_sources(const std::string& save_dir, const std::vector<std::string>& files) {
+  struct stat target, source;
+  if (stat(save_dir.c_str(), &target) != 0) return;
+  for (const std::string& path : files) {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    if (stat(folder.c_str(), &source) == 0 && source.st_dev == target.st_dev && source.st_ino == target.st_ino)
+      throw std::runtime_error("--save_dir: '" + save_dir + "' holds the input itself; choose another folder");
+  }
+}
+
 void run(const Options& options) {
   const Manifest manifest = read_manifest(options.at("model"));
   const int repeats = whole(options, "repeats", 0), warmup = whole(options, "warmup", 0);
   Runner runner(manifest.model_file, whole(options, "threads", 1), options.at("power_mode"));
   const std::string save_dir = options.at("save_dir");
   mkdir(save_dir.c_str(), 0777);
+  const std::vector<std::string> files = pictures(options.at("input"));
+  refuse_sources(save_dir, files);
   nlohmann::json results = nlohmann::json::object();
   std::vector<float> image;
-  for (const std::string& path : pictures(options.at("input"))) {
+  for (const std::string& path : files) {
     const cv::Mat picture = read(path);
     image = preprocess(picture, manifest.transforms, static_cast<int>(manifest.shape[2]),
                        static_cast<int>(manifest.shape[3]));
@@ -119,7 +145,7 @@ void run(const Options& options) {
       std::ofstream(options.at("dump_input"), std::ios::binary)
           .write(reinterpret_cast<const char*>(image.data()), static_cast<std::streamsize>(4 * image.size()));
     Result result = result_of(runner.run(image, manifest.shape), manifest, picture.size());
-    const std::string name = path.substr(path.rfind('/') + 1), stem = name.substr(0, name.rfind('.'));
+    const std::string name = path.substr(path.rfind('/') + 1), stem = unlike(path, files);
     cv::Mat drawn;
     cv::cvtColor(draw(picture, result), drawn, cv::COLOR_RGB2BGR);
     bool written = cv::imwrite(save_dir + "/" + stem + ".png", drawn);
