@@ -16,7 +16,7 @@ import paddle
 from . import benchmark, cost, models, report, scheme, tasks
 from .analysis.job import Job
 from .analysis.run import RunOptions, analyse, analyse_enough
-from .config import Config, dump_config
+from .config import Config, PruneConfig, dump_config
 from .data import anchors
 from .data.dataset import Batches, Dataset, open_dataset, to_chw
 from .data.images import find_images, read_image, write_image
@@ -79,7 +79,13 @@ def train(
         saved = new_model(config, task, pretrain_weights)
         if eval_metric_loss is not None and sensitivities_file is None:
             raise UserError("--eval_metric_loss: needs --sensitivities_file FILE or DEFAULT; add it")
-        if sensitivities_file is not None or config.prune.strategy != "under_budget":
+        pruned = sensitivities_file is not None or config.prune.strategy != "under_budget"
+        if not pruned and config.prune != PruneConfig():
+            raise UserError(
+                "prune: its settings have no effect without --sensitivities_file FILE or DEFAULT, or a "
+                "prune.strategy that needs none; add one, or leave the settings out"
+            )
+        if pruned:
             prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, folder)
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     run = Run(saved.network, task, batches, config.train, optimizer, schedule)

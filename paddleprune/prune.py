@@ -35,8 +35,8 @@ def prune(
     that is pruned already, and for settings that do not go together, before anything takes long."""
     if saved.plan is not None:
         raise UserError(
-            "--sensitivities_file: the model of --pretrain_weights is pruned already; leave the "
-            "file out to retrain it as it is, or start from the model that is not pruned"
+            "--pretrain_weights: the model is pruned already; leave --sensitivities_file and prune.strategy out "
+            "to retrain it as it is, or start from the model that is not pruned"
         )
     size, main = config.data.batch_size, task.metric.main
     scheme.refuse_needless(config.prune, sensitivities_file, eval_metric_loss)

@@ -24,6 +24,12 @@ log = logging.getLogger(__name__)
 DEFAULT = "DEFAULT"
 UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
 NO_FILE = ("uniform", "adaptive_fixed", "magnitude")  # strategies that need no sensitivities
+TAKEN_BY = (  # settings that some strategies have no use for
+    (("target",), ("for_target",)),
+    (("ratio",), ("uniform", "adaptive_fixed", "magnitude")),
+    (("threshold", "keep_backbone"), ("adaptive_fixed",)),
+    (("criterion", "align"), ("under_budget", "uniform", "for_target")),
+)
 DEFAULT_LOSS = 0.05  # of --eval_metric_loss, as in PaddleX
 
 
@@ -86,7 +92,19 @@ def curves_of(
 
 
 def refuse_needless(prune: PruneConfig, file: str | None, budget: float | None) -> None:
-    """Raises UserError for a file or a budget that the strategy does not take."""
+    """Raises UserError for a file, a budget or settings that the strategy does not take."""
+    usual = PruneConfig()
+    for keys, strategies in TAKEN_BY:
+        for key in keys:
+            if getattr(prune, key) != getattr(usual, key) and prune.strategy not in strategies:
+                raise UserError(
+                    f"prune.{key}: is for prune.strategy={' or '.join(strategies)}, which is '{prune.strategy}'; "
+                    "set the strategy, or leave it out"
+                )
+    if prune.target != usual.target and prune.target.latency == 0 and (
+        prune.target.runtime != usual.target.runtime or prune.target.threads != usual.target.threads
+    ):  # fmt: skip
+        raise UserError("prune.target: runtime and threads are for prune.target.latency; leave them out")
     if budget is not None and prune.strategy != "under_budget":
         raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
     if file is not None and prune.strategy in NO_FILE:
@@ -204,8 +222,8 @@ def plan_of(scheme: Scheme, align: int, groups: Groups, network: nn.Layer) -> Pl
     plan = make_plan(groups, scheme.ratios, scores, scheme.align or align)
     if not plan.kept:
         raise UserError(
-            f"nothing would be pruned ({scheme.title}, align {align}); raise "
-            "--eval_metric_loss or lower prune.align"
+            f"nothing would be pruned ({scheme.title}, align {align}); ask for more (--eval_metric_loss, "
+            "prune.ratio or a smaller prune.target), or lower prune.align"
         )
     return plan
 

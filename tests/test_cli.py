@@ -132,6 +132,12 @@ MISTAKES = {
         ["merge-sensitivities", "{dir}/none.json", "--save_file", "{dir}/m.json"], "none.json' does not exist"),
     "merging what is no table": (
         ["merge_sensitivities", "{dir}/no_table.json", "--save_file", "{dir}/m.json"], "is not of format"),
+    "settings that prune nothing": (["@train", "prune.scope=nonsense"], "have no effect without --sensitivities_file"),
+    "a target without its strategy": (
+        ["@train", "--sensitivities_file", "DEFAULT", "prune.target.macs=0.5"], "prune.target: is for prune.strategy=for_target"),
+    "threads without a latency": (
+        ["@train", "--sensitivities_file", "DEFAULT", "prune.strategy=for_target", "prune.target.macs=0.5",
+         "prune.target.threads=2"], "are for prune.target.latency"),
     "a threshold beyond 1": (["@train", "prune.threshold=2"], "prune.threshold: 2"),
     "adaptive pruning of another model": (["@train", "prune.strategy=adaptive_fixed"], "not for mobilenet_v2"),
     "losses of another task": (["@train", "train.losses={{DiceLoss: 1}}"], "the task 'classification' takes none"),

@@ -1,4 +1,4 @@
-"""One file a model. Each has `build(**args) -> paddle.nn.Layer` and an `EXAMPLE` for the tests.
+"""One file a model. Each has `build(**args) -> paddle.nn.Layer`, the `TASK` it is for, and an `EXAMPLE` for the tests.
 
 `EXAMPLE = {"args": {...}, "image_shape": [C, H, W]}`: small arguments that the contract tests
 build the model with. A new file here is found by its name: `model.name: foo` in a config.
@@ -28,6 +28,11 @@ def build(name: str, args: dict) -> nn.Layer:
 def example(name: str) -> dict:
     """The model's EXAMPLE: {"args", "image_shape"}."""
     return find_module(sys.modules[__name__], name, "model.name").EXAMPLE
+
+
+def task_of(name: str) -> str:
+    """The task that the model is for."""
+    return find_module(sys.modules[__name__], name, "model.name").TASK
 
 
 def backbone_prefix(name: str) -> str:

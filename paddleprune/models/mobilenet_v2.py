@@ -3,6 +3,7 @@
 from paddle import nn
 from paddle.vision.models import mobilenetv2
 
+TASK = "classification"
 EXAMPLE = {"args": {"num_classes": 3, "scale": 0.25}, "image_shape": [3, 32, 32]}
 # scale -> (address, md5), paddle.vision's own
 IMAGENET = {k.split("_")[1]: v for k, v in mobilenetv2.model_urls.items()}

@@ -12,6 +12,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.vision.models import mobilenetv2
 
+TASK = "matting"
 EXAMPLE = {"args": {"scale": 0.25, "width": 8}, "image_shape": [3, 64, 64]}
 BACKBONE = "backbone."  # what stands before the names of its classifier's weights
 # For prune.strategy=adaptive_fixed, as MODNet-ModelCompression divides the network

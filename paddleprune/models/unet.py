@@ -7,6 +7,7 @@ from paddle import nn
 
 from ..errors import UserError
 
+TASK = "segmentation"
 EXAMPLE = {"args": {"num_classes": 3, "scale": 0.125}, "image_shape": [3, 32, 32]}
 WIDTHS = (64, 128, 256, 512, 512)  # of the encoder's levels, from full resolution to 1/16
 

@@ -12,6 +12,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.vision.models import mobilenetv1, mobilenetv2
 
+TASK = "detection"
 EXAMPLE = {"args": {"num_classes": 3, "scale": 0.25, "width": 0.0625}, "image_shape": [3, 64, 64]}
 BACKBONE = "backbone."  # what stands before the names of its classifier's weights
 PARTS = {"backbone": ("backbone.",), "yolo_blocks": ("blocks.",)}  # for prune.scope

@@ -7,6 +7,7 @@ and export call only the methods of `_base.Task`.
 import sys
 from typing import Any
 
+from .. import models
 from ..config import Config, TrainConfig
 from ..errors import UserError
 from ..lookup import find_module
@@ -18,6 +19,11 @@ OPTIONS = ("label_smoothing", "losses", "sizes")  # keys of the config's `train`
 def make(config: Config, labels: list[str]) -> Task:
     """The task of a config, for a data set with these class names."""
     wanted = find_module(sys.modules[__name__], config.task, "task").Task.options
+    meant = models.task_of(config.model.name)
+    if meant != config.task:
+        raise UserError(
+            f"model.name: {config.model.name} is for {meant}, the task is '{config.task}'; change one"
+        )
     given, usual = vars(config.train), TrainConfig()
     for name in OPTIONS:
         if name not in wanted and given[name] != getattr(usual, name):

@@ -13,6 +13,8 @@ from ..config import DataConfig
 from ..errors import UserError
 from ..metrics._base import Metric
 
+WHOLE = ("Normalize", "Resize", "ResizeByShort")  # evaluation transforms that keep the whole picture
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -77,6 +79,21 @@ class Task(ABC):
     @abstractmethod
     def draw(self, image: np.ndarray, result: dict) -> np.ndarray:
         """uint8 RGB [H, W, 3] and a result -> a picture with the result on it."""
+
+
+def keeps_whole(data: DataConfig, task: str) -> None:
+    """Raises UserError for evaluation transforms after which a result is not of the whole picture."""
+    wrong = [name for name in names_of(data.eval_transforms) if name not in WHOLE]
+    if wrong:
+        raise UserError(
+            f"data.eval_transforms: '{wrong[0]}' is not for {task}, whose results are laid over the whole "
+            f"picture; valid: {', '.join(WHOLE)}"
+        )
+
+
+def names_of(specs: Sequence) -> list[str]:
+    """Names of transforms, as a config writes them."""
+    return [spec if isinstance(spec, str) else next(iter(spec), "") for spec in specs]
 
 
 def class_count(given: dict, labels: list[str]) -> dict:

@@ -14,7 +14,7 @@ from ..config import DataConfig
 from ..data.readers._boxes import CROWD
 from ..errors import UserError
 from ..metrics.boxes import BoxMap, CocoMap, split
-from ._base import Agreement, class_count
+from ._base import Agreement, class_count, keeps_whole
 from ._base import Task as Base
 from .segmentation import palette
 
@@ -24,7 +24,6 @@ LEAST = 0.01  # score of a box that is reported
 OVERLAP = 0.45  # IoU above which the weaker of two boxes of a class goes
 CANDIDATES, KEPT = 400, 100  # boxes per class before, and per picture after that
 ALIKE = 0.01  # largest difference of scores and corners between runtimes' versions of a box
-WHOLE = ("Normalize", "Resize", "ResizeByShort")  # evaluation transforms that keep the whole picture
 SHOWN = 0.3  # score of a box that infer names and draws
 
 
@@ -55,13 +54,7 @@ class Task(Base):
             raise UserError(
                 f"data.image_shape: {height}x{width}; detection needs a square, its sides multiples of {STRIDES[0]}"
             )
-        names = [spec if isinstance(spec, str) else next(iter(spec), "") for spec in data.eval_transforms]
-        wrong = [name for name in names if name not in WHOLE]
-        if wrong:
-            raise UserError(
-                f"data.eval_transforms: '{wrong[0]}' is not for detection, whose boxes are parts of the whole "
-                f"picture; valid: {', '.join(WHOLE)}"
-            )
+        keeps_whole(data, "detection")
 
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         """YOLOv3's loss (Redmon and Farhadi 2018, arXiv 1804.02767, section 2; Paddle's yolo_loss),

@@ -7,8 +7,13 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ..config import DataConfig
+from ..errors import UserError
 from ..metrics.matting import AllMatteErrors, MatteError
 from ._base import Task as Base
+from ._base import keeps_whole, names_of
+
+STRIDE = 32  # of MODNet's deepest layer
 
 
 class Task(Base):
@@ -20,6 +25,18 @@ class Task(Base):
 
     def model_args(self, given: dict) -> dict:
         return given
+
+    def check(self, data: DataConfig) -> None:
+        keeps_whole(data, "matting")
+        height, width = data.image_shape[1:]
+        if height % STRIDE or width % STRIDE:
+            raise UserError(
+                f"data.image_shape: {height}x{width}; matting needs sides that are multiples of {STRIDE}"
+            )
+        if "Trimap" not in names_of(data.train_transforms):
+            raise UserError(
+                "data.train_transforms: there is no Trimap, which the loss needs; add '- Trimap' before Normalize"
+            )
 
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         """10 semantic + 10 detail + matte (Ke et al. 2022, arXiv 2011.11961, equations 1 to 4).

@@ -9,12 +9,13 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ..config import DataConfig
 from ..data.transforms.paired import IGNORE
 from ..errors import UserError
 from ..lookup import suggest
 from ..metrics.mean_iou import MeanIoU
 from ._base import Task as Base
-from ._base import class_count
+from ._base import class_count, keeps_whole
 
 CROSS_ENTROPY = {"CrossEntropyLoss": 1.0}
 # PaddleSeg's losses of logits and masks that run on Paddle 3
@@ -39,10 +40,15 @@ class Task(Base):
 
     def __init__(self, labels: list[str], losses: Mapping[str, float] | None = None):
         super().__init__(labels)
-        self.losses = [(weight, _loss(name)) for name, weight in (losses or CROSS_ENTROPY).items()]
+        self.losses = [
+            (_weight(name, weight), _loss(name)) for name, weight in (losses or CROSS_ENTROPY).items()
+        ]
 
     def model_args(self, given: dict) -> dict:
         return class_count(given, self.labels)
+
+    def check(self, data: DataConfig) -> None:
+        keeps_whole(data, "segmentation")
 
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         (logits,) = network(paddle.to_tensor(batch["image"]))
@@ -102,6 +108,12 @@ def palette(classes: int) -> np.ndarray:
     colours[IGNORE] = 0
     colours[:classes] = colours[1 : classes + 1]  # the map's own first colour is black
     return colours.astype(np.uint8)
+
+
+def _weight(name: str, weight: Any) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or weight <= 0:
+        raise UserError(f"train.losses: the weight of {name} is {weight!r}; it must be a number above 0")
+    return float(weight)
 
 
 def _loss(name: str) -> Any:

@@ -308,6 +308,18 @@ def test_coco_boxes_are_read(folder, caplog):
             {"images": [{"id": 7, "file_name": "a.png", "width": None, "height": 6}]},
             "height and width: .* 2 numbers",
         ),
+        (
+            {"images": [{"id": 7, "file_name": "a.png", "width": float("nan"), "height": 6}]},
+            "height and width: 6 and nan must be above 0",
+        ),
+        (
+            {"categories": [{"id": 3, "name": "dog"}, {"id": 3, "name": "cat"}]},
+            "categories: the id 3 is there twice",
+        ),
+        (
+            {"categories": [{"id": 3, "name": "dog"}, {"id": "4", "name": "cat"}]},
+            "categories: the ids must be all numbers or all texts",
+        ),
         ({"categories": 3}, "'categories' must be a list"),
         ({"images": [{"id": 7, "file_name": "z.png", "width": 8, "height": 6}]}, "'z.png' does not exist"),
         ({"images": [{"id": 7, "file_name": "../a.png", "width": 8, "height": 6}]}, "points outside"),

@@ -17,6 +17,7 @@ from paddleprune.pruning.adaptive import adaptive_count, adaptive_fixed, make_di
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.trace import trace
 from paddleprune.scheme import choose
+from paddleprune.tasks import make as make_task
 from paddleprune.tasks import of
 
 SHAPE = (3, 64, 64)
@@ -209,6 +210,10 @@ def test_pairs_and_foregrounds_are_read(folder):
         (np.zeros((6, 7), np.uint8), "list.txt:1: alpha .* is 7x6, its image 8x6"),
         (np.arange(144, dtype=np.uint8).reshape(6, 8, 3), "is a colour picture; save it grey"),
         (b"x", "is not a readable image"),
+        (
+            cv2.imencode(".tiff", np.zeros((6, 8), np.float32))[1].tobytes(),
+            "holds float32; save it with 8 or 16",
+        ),
     ],
 )
 def test_faults_are_one_line_that_names_the_file(folder, alpha, words):
@@ -218,6 +223,30 @@ def test_faults_are_one_line_that_names_the_file(folder, alpha, words):
         cv2.imwrite(str(folder / "m.png"), alpha)
     with pytest.raises(UserError, match=words):
         Reader(folder, "list.txt").read(0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["data.image_shape=[3,72,72]"], "72x72; matting needs sides that are multiples of 32"),
+        (["data.train_transforms=[Normalize]"], "there is no Trimap"),
+        (["data.eval_transforms=[{Composite: {backgrounds: x}}]"], "'Composite' is not for matting"),
+    ],
+)
+def test_bad_settings_are_one_line(settings, words):
+    with pytest.raises(UserError, match=words):
+        make_task(load_config("configs/matting/modnet_sample.yml", settings), [])
+
+
+def test_a_trimap_moves_with_its_alpha():
+    alpha = cv2.resize(np.float32([[0, 1], [1, 1]]), (64, 64), interpolation=cv2.INTER_NEAREST)
+    image = np.repeat(np.uint8(255 * alpha)[..., None], 3, 2)
+    steps = [{"Trimap": {"width": 2}}, {"RandomHorizontalFlip": {"prob": 1}}, {"RandomCrop": {"size": 48}},
+             {"Resize": {"size": 32}}]  # fmt: skip
+    done = Compose(steps)({"image": image, "alpha": alpha}, np.random.default_rng(3))
+    sure = done["trimap"] != 0.5
+    assert 0.5 < sure.mean() < 1
+    np.testing.assert_allclose(done["alpha"][sure], done["trimap"][sure], atol=0.05)
 
 
 def test_a_trimap_is_uncertain_around_the_rim():

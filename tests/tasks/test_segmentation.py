@@ -44,6 +44,9 @@ def test_the_loss_is_cross_entropy_of_the_pixels_that_count():
     [
         (["train.losses={CrossEntropyLos: 1}"], "train.losses: 'CrossEntropyLos' is not known; did you mean"),
         (["train.label_smoothing=0.1"], "train.label_smoothing: the task 'segmentation' takes none"),
+        (["train.losses={DiceLoss: much}"], "train.losses: the weight of DiceLoss is 'much'"),
+        (["data.eval_transforms=[{CenterCrop: {size: 32}}]"], "'CenterCrop' is not for segmentation"),
+        (["model.name=mobilenet_v2"], "model.name: mobilenet_v2 is for classification"),
     ],
 )
 def test_options_of_another_task_or_a_misspelt_loss_are_one_line(settings, words):
@@ -88,6 +91,9 @@ def test_maps_move_with_their_image():
         assert same.mean() > 0.75  # all but the rims
 
 
+CUT = cv2.imencode(".png", np.random.default_rng(0).integers(0, 3, (6, 8), np.uint8))[1].tobytes()[:-30]
+
+
 @pytest.fixture
 def folder(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((6, 8, 3), 9, np.uint8))
@@ -113,11 +119,12 @@ def test_a_good_folder_is_read_grey_or_palette(folder):
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (np.zeros((6, 7), np.uint8), "list.txt:1: mask .* is 7x6, its image 8x6"),
+        (np.zeros((6, 7), np.uint8), "list.txt:1: mask .* is 7x6, its image as it is shown 8x6"),
         (np.full((6, 8), 3, np.uint8), "list.txt:1: mask .* holds class 3; labels.txt has 3 names"),
         (np.zeros((6, 8, 3), np.uint8), "list.txt:1: mask .* is a colour picture"),
         (None, "list.txt:1: 'm.png' does not exist"),
         (b"x", "is not a readable image"),
+        (CUT, "is damaged"),
     ],
 )
 def test_faults_are_one_line_that_names_the_file(folder, mask, words):
@@ -128,6 +135,16 @@ def test_faults_are_one_line_that_names_the_file(folder, mask, words):
         cv2.imwrite(str(folder / "m.png"), mask)
     with pytest.raises(UserError, match=words):
         read(folder)
+
+
+def test_a_mask_belongs_to_the_picture_as_it_is_shown(folder):
+    turned = Image.fromarray(np.full((8, 6, 3), 9, np.uint8))  # 6 wide, 8 high; shown 8 wide, 6 high
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(folder / "a.jpg", exif=exif)
+    (folder / "list.txt").write_text("a.jpg m.png\n")
+    sample = read(folder)
+    assert sample["image"].shape[:2] == sample["mask"].shape == (6, 8)
 
 
 def test_ignored_pixels_are_no_class(folder):

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ...errors import UserError
 from ..images import read_image
 
 log = logging.getLogger(__name__)
 CROWD = 2  # as `difficult`: one box around many things, neither trained on nor counted
-ORIENTATION = 0x0112  # Exif tag; from 5 on the sides are swapped
 
 
 @dataclass(frozen=True)
@@ -86,13 +84,3 @@ class Tidy:
             )
         if self.boxes == self.empty:
             raise UserError(f"{source}: no image has a box; check the annotations")
-
-
-def size_of(image: Path, where: str) -> tuple[int, int]:
-    """Height and width, from the header, of the picture as it is shown: cameras turn it by a tag."""
-    try:
-        with Image.open(image) as opened:
-            turned = opened.getexif().get(ORIENTATION, 1) >= 5
-            return opened.size if turned else opened.size[::-1]
-    except OSError as error:
-        raise UserError(f"{where}: '{image}' is not a readable image; replace or remove it") from error

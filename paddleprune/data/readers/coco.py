@@ -4,6 +4,7 @@ from the data's folder. The categories, in the order of their ids, are the label
 
 import hashlib
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class Reader(BoxReader):
     def __init__(self, root: str | Path, list_file: str, labels: str = ""):
         self.root, source = Path(root), str(Path(root) / list_file)
         raw = _checked(read_json(self.root / list_file, "COCO file"), source)
+        for table in ("images", "categories"):
+            _once(raw[table], f"{source}: {table}")
         categories = sorted(raw["categories"], key=lambda c: c["id"])
         self.labels = [str(c["name"]) for c in categories]
         index = {c["id"]: i for i, c in enumerate(categories)}
@@ -56,6 +59,8 @@ class Reader(BoxReader):
         where = f"{source}: image {image['id']}"
         path = inside(self.root, str(image["file_name"]), where)
         height, width = _numbers([image["height"], image["width"]], 2, f"{where}: height and width")
+        if not (0 < height < math.inf and 0 < width < math.inf):
+            raise UserError(f"{where}: height and width: {height:g} and {width:g} must be above 0; mend it")
         return tidy(path, where, (int(height), int(width)), rows)
 
 
@@ -70,6 +75,16 @@ def _checked(raw: Any, source: str) -> dict:
                 if not isinstance(row, dict) or key not in row:
                     raise UserError(f"{source}: {table}[{number}] has no '{key}'; mend it")
     return raw
+
+
+def _once(rows: list[dict], what: str) -> None:
+    """Raises UserError for ids of several types, or for one that comes twice."""
+    ids = [row["id"] for row in rows]
+    if len({type(i) for i in ids}) > 1 or not isinstance(ids[0], (int, str)):
+        raise UserError(f"{what}: the ids must be all numbers or all texts; mend them")
+    if len(set(ids)) < len(ids):
+        twice = next(i for i in ids if ids.count(i) > 1)
+        raise UserError(f"{what}: the id {twice!r} is there twice; give each its own")
 
 
 def _numbers(values: Any, count: int, what: str) -> list[float]:

@@ -55,4 +55,6 @@ def _read_alpha(path: Path, where: str) -> np.ndarray:
         raise UserError(f"{where}: alpha '{path}' is a colour picture; save it grey, or as RGBA")
     elif raw.ndim == 3:
         raw = raw[..., 0]
+    if raw.dtype.kind != "u":
+        raise UserError(f"{where}: alpha '{path}' holds {raw.dtype}; save it with 8 or 16 bits")
     return raw.astype(np.float32) / np.iinfo(raw.dtype).max

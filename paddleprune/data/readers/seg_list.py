@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ..images import read_image
+from ..images import read_image, size_of
 from ..transforms.paired import IGNORE
 from ._list_files import fingerprint, inside, read_labels, read_list
 
@@ -39,7 +39,10 @@ class Reader:
         return {"image": read_image(image, where), "mask": self._mask(mask, where)}
 
     def _mask(self, path: Path, where: str) -> np.ndarray:
-        mask = np.array(_open(path, where))
+        try:
+            mask = np.array(_open(path, where))
+        except OSError as error:  # the header is whole, the rest is not
+            raise UserError(f"{where}: mask '{path}' is damaged ({error}); replace or remove it") from error
         wrong = mask[(mask >= len(self.labels)) & (mask != IGNORE)]
         if wrong.size:
             raise UserError(
@@ -51,15 +54,16 @@ class Reader:
 
 def _check_sizes(image: Path, mask: Path, where: str) -> None:
     """Reads only the headers. Raises UserError that names the mask."""
-    with _open(image, where) as a, _open(mask, where) as b:
+    height, width = size_of(image, where)
+    with _open(mask, where) as b:
         if b.mode not in ("L", "P", "I", "I;16", "1"):
             raise UserError(
                 f"{where}: mask '{mask}' is a colour picture ({b.mode}); save class indices as a grey or "
                 "palette PNG"
             )
-        if a.size != b.size:
+        if b.size != (width, height):
             raise UserError(
-                f"{where}: mask '{mask}' is {b.size[0]}x{b.size[1]}, its image {a.size[0]}x{a.size[1]}; "
+                f"{where}: mask '{mask}' is {b.size[0]}x{b.size[1]}, its image as it is shown {width}x{height}; "
                 "make them equal"
             )
 

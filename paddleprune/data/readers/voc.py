@@ -1,11 +1,13 @@
 """Detection, Pascal VOC: lines `image xml` and a labels.txt."""
 
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ...errors import UserError
 from ...lookup import suggest
-from ._boxes import BoxReader, Labelled, Tidy, size_of
+from ..images import size_of
+from ._boxes import BoxReader, Labelled, Tidy
 from ._list_files import fingerprint, inside, read_labels, read_list
 
 
@@ -30,7 +32,9 @@ class Reader(BoxReader):
         path, annotation = inside(self.root, image, where), inside(self.root, xml, where)
         root = _parse(annotation, where)
         size = (_number(root, "size/height", 0), _number(root, "size/width", 0))
-        height, width = (int(n) for n in size) if min(size) > 0 else size_of(path, where)
+        height, width = (
+            (int(n) for n in size) if all(0 < n < math.inf for n in size) else size_of(path, where)
+        )
         rows = [self._box(thing, annotation, where) for thing in root.iter("object")]
         return tidy(path, f"{where}: '{annotation}'", (height, width), rows)
 

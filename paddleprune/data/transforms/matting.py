@@ -20,7 +20,7 @@ class Composite:
 
     @cached_property
     def files(self) -> list[Path]:
-        return find_images(self.folder)
+        return find_images(self.folder, "Composite: backgrounds")
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         if rng.random() >= self.prob:

@@ -1,6 +1,6 @@
 """What a geometric transform does to what lies on an image: masks, alphas and boxes move along.
 
-"mask" holds class indices and is sampled at the nearest pixel; "alpha" in [0, 1] is interpolated;
+"mask" holds class indices and is sampled at the nearest pixel, as is "trimap"; "alpha" in [0, 1] is interpolated;
 "boxes" [n, 4] are corners x1, y1, x2, y2 in pixels, with "labels", "difficult" and "weights" beside them.
 """
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 IGNORE = 255  # the class of a mask that does not count
-FILL = {"image": 127, "mask": IGNORE, "alpha": 0}  # where a transform leaves the image
+FILL = {"image": 127, "mask": IGNORE, "alpha": 0, "trimap": 0}  # where a transform leaves the image
 OF_BOXES = ("boxes", "labels", "difficult", "weights")
 
 
@@ -67,7 +67,7 @@ def padded(sample: dict, height: int, width: int) -> dict:
 
 
 def _kind(key: str, array: np.ndarray, width_height: tuple[int, int]) -> int:
-    if key == "mask":
+    if key in ("mask", "trimap"):
         return cv2.INTER_NEAREST
     shrinks = width_height[0] * width_height[1] < array.shape[0] * array.shape[1]
     return cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
