@@ -29,10 +29,7 @@ def measure(
     Each model is exported as tools/export.py would, its deployed head included. Timed is one call
     of the runtime, input and output copies included, pictures not decoded.
     """
-    if runtime not in RUNTIMES:
-        raise UserError(f"--runtime: '{runtime}' is not known; valid: {', '.join(RUNTIMES)}")
-    if threads < 1 or repeats < 1:
-        raise UserError(f"--threads {threads}, --repeats {repeats}: both must be 1 or more")
+    check([runtime], [threads], repeats)
     saved = [checkpoint.load_model(folder) for folder in model_dirs]
     exported = [_export(model) for model in saved]
     shapes = [model.image_shape for model in saved]
@@ -49,6 +46,15 @@ def measure(
         }
         for folder, model, ms in zip(model_dirs, saved, found, strict=True)
     ]
+
+
+def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int) -> None:
+    """Raises UserError for a runtime that is unknown, and for counts of nothing."""
+    wrong = [name for name in runtimes if name not in RUNTIMES]
+    if wrong:
+        raise UserError(f"runtime: '{wrong[0]}' is not known; valid: {', '.join(RUNTIMES)}")
+    if min(threads) < 1 or repeats < 1:
+        raise UserError(f"--threads {min(threads)}, --repeats {repeats}: both must be 1 or more")
 
 
 def times(

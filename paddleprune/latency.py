@@ -17,7 +17,7 @@ import numpy as np
 
 from . import benchmark, models, scheme
 from .config import PruneConfig
-from .engine import ranks
+from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .errors import UserError
 from .export.inference import Exported, export_inference
@@ -168,7 +168,8 @@ def falling(curve: Mapping[float, float]) -> dict[float, float]:
 def _facts(watch: Stopwatch, align: int) -> dict[str, Any]:
     machine = benchmark.machine()
     return {
-        "model": watch.saved.facts["model"], "input": list(watch.saved.image_shape), "runtime": watch.runtime,
+        "model": watch.saved.facts["model"], "weights": checkpoint.fingerprint(watch.saved.network),
+        "input": list(watch.saved.image_shape), "runtime": watch.runtime,
         "threads": watch.threads, "align": align, "machine": machine["machine"], "versions": machine["versions"],
         "library": _library(watch.runtime),
     }  # fmt: skip

@@ -5,6 +5,7 @@ train  ->  analyse  ->  train, pruned  ->  export
 
 import itertools
 import logging
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from .analysis.job import Job
 from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, PruneConfig, dump_config
 from .data import anchors
-from .data.dataset import Batches, Dataset, open_dataset, to_chw
+from .data.dataset import Batches, Dataset, open_dataset, open_reader, to_chw
 from .data.images import find_images, read_image, write_image
 from .data.transforms import Compose
 from .engine import checkpoint, ranks
@@ -86,7 +87,8 @@ def train(
                 "prune.strategy that needs none; add one, or leave the settings out"
             )
         if pruned:
-            prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, folder)
+            tables = _beside(pretrain_weights, folder)
+            prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, tables)
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     run = Run(saved.network, task, batches, config.train, optimizer, schedule)
     if resume:
@@ -104,6 +106,16 @@ def train(
     return _write_metrics(folder, saved, run, eval_set)
 
 
+def _beside(pretrain_weights: str | None, folder: Path) -> Path:
+    """Where latency tables are kept: in the run of the model that is pruned, so that they serve the next
+    target, too; in the new run where that cannot be."""
+    if pretrain_weights and Path(pretrain_weights).is_dir():
+        run = Path(pretrain_weights).resolve().parent
+        if os.access(run, os.W_OK):
+            return run
+    return folder
+
+
 def describe_groups(config: Config) -> str:
     """Every convolution and linear layer of the config's model: its group, or why it has none."""
     _, network, shape = _untrained(config)
@@ -111,19 +123,19 @@ def describe_groups(config: Config) -> str:
 
 
 def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, float]:
-    """Anchors for the training boxes at the config's input size, how well they fit (the mean IoU of a box
+    """Anchors for the training boxes at the config's input size, which its transforms need not make, how well they fit (the mean IoU of a box
     with its best one), and how well those of the config do. Pictures are taken to be resized whole."""
     if config.task != "detection" or count not in (3, 6, 9):
         raise UserError(f"--count {count}, task {config.task}: give 3, 6 or 9 and a config of detection")
-    train_set = open_dataset(config.data, "train")
+    reader = open_reader(config.data, "train")
     shape = np.array(config.data.image_shape[:0:-1])
-    every = [(s.boxes[:, 2:] - s.boxes[:, :2]) / s.size[::-1] for s in train_set.reader.samples]
+    every = [(s.boxes[:, 2:] - s.boxes[:, :2]) / s.size[::-1] for s in reader.samples]
     sizes = np.concatenate(every) * shape
     try:
         found = anchors.anchors(sizes, count, config.train.seed)
     except ValueError as error:
         raise UserError(f"--count: {count} is too many, {error}; give fewer") from error
-    task = tasks.make(config, train_set.labels)
+    task = tasks.make(config, reader.labels)
     usual = models.build(config.model.name, task.model_args(config.model.args)).anchors
     rounded = [[max(1, round(float(n))) for n in pair] for pair in found]
     return rounded, anchors.fit(sizes, found), anchors.fit(sizes, usual)
@@ -145,7 +157,10 @@ def check_lite(config: Config | None, model_dir: str | Path | None = None) -> li
 
 def _untrained(config: Config) -> tuple[Task, paddle.nn.Layer, tuple[int, int, int]]:
     """The config's task, network and image shape, without its data; two classes if it names no number."""
-    labels = [str(i) for i in range(int(config.model.args.get("num_classes", 2)))]
+    classes = config.model.args.get("num_classes", 2)
+    if not isinstance(classes, int):
+        raise UserError(f"model.args.num_classes: {classes!r} must be a whole number")
+    labels = [str(i) for i in range(classes)]
     task = tasks.make(config, labels)
     channels, height, width = config.data.image_shape
     network = models.build(config.model.name, task.model_args(config.model.args))
@@ -272,8 +287,15 @@ def compare(
     rows: list[dict[str, Any]] = []
     if names and len(names) != len(model_dirs):
         raise UserError(f"--names: {len(names)} names for {len(model_dirs)} models; give one each")
-    for i, folder in enumerate(model_dirs):
-        saved = checkpoint.load_model(folder)
+    benchmark.check(runtimes, threads, repeats)
+    everything = [checkpoint.load_model(folder) for folder in model_dirs]
+    for folder, saved in zip(model_dirs, everything, strict=True):
+        if saved.facts["task"] != everything[0].facts["task"]:
+            raise UserError(
+                f"--after: '{folder}' is for {saved.facts['task']}, the model of --before for "
+                f"{everything[0].facts['task']}; compare models of one task"
+            )
+    for i, (folder, saved) in enumerate(zip(model_dirs, everything, strict=True)):
         pruning = saved.facts.get("pruning", {})
         variant = names[i] if names else pruning.get("scheme", "original")
         metric, also = saved.facts["metric"], tasks.of(saved.facts["task"], saved.facts["labels"]).metric.also

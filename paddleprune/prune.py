@@ -31,7 +31,7 @@ def prune(
     sensitivities_file: str | None, eval_metric_loss: float | None, folder: Path,
 ) -> None:  # fmt: skip
     """Narrow `saved.network` by the config's strategy and judge it before retraining. What was done goes
-    into `saved.facts["pruning"]`, measured latencies into the run's `folder`. Raises UserError for a model
+    into `saved.facts["pruning"]`, measured latencies into `folder`. Raises UserError for a model
     that is pruned already, and for settings that do not go together, before anything takes long."""
     if saved.plan is not None:
         raise UserError(

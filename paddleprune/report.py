@@ -1,5 +1,6 @@
 """Pictures and tables from the JSON files: sensitivity curves, the budget curve, before and after."""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -69,8 +70,7 @@ def budget_curve(
     Returns the points: {"eval_metric_loss", "params_removed", "macs_removed"}, fractions.
     """
     dense, rows = groups.cost(), []
-    for step in range(1, 61):
-        budget = step / 200
+    for budget in budgets(table.curves):
         narrow = kept_under(table.curves, groups, budget, align)[1]
         rows.append(
             {
@@ -95,6 +95,13 @@ def budget_curve(
     axes.legend(loc="lower right", frameon=False)
     _save(figure, path)
     return rows
+
+
+def budgets(curves: Mapping[str, Mapping[float, float]]) -> list[float]:
+    """Budgets to look at, from 0 in steps of 0.005: up to 0.3, or up to where no larger one takes more."""
+    most = max((loss for curve in curves.values() for loss in curve.values()), default=0)
+    top = min(0.995, max(0.3, most))
+    return [round(0.005 * i, 3) for i in range(math.ceil(top / 0.005 - 1e-9) + 1) if 0.005 * i < 1]
 
 
 def kept_under(

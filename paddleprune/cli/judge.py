@@ -90,6 +90,7 @@ def _write_page(options: Options, rows: list) -> Path:
 def _run_report(options: Options) -> None:
     from .. import benchmark, pipeline, report
     from ..files import write_json
+    from ..page.facts import check as check_page
 
     if options.save_file and not options.before:
         raise UserError("--save_file: the page compares models; give --before, and --after")
@@ -97,6 +98,8 @@ def _run_report(options: Options) -> None:
         raise UserError(
             "--save_dir, --save_file: missing; give a folder for pictures, or a file for the page"
         )
+    if options.save_file:
+        check_page(options.before)
     options.save_dir = options.save_dir or Path(options.save_file).parent
     options.model_dir = options.model_dir or options.before
     made: list[Path] = []

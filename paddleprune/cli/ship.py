@@ -48,8 +48,9 @@ def lite_check(verbs: Any) -> None:
         from .. import pipeline
         from ..config import load_config
 
+        options.model_dir = options.model_dir or options.folder
         if (options.config is None) == (options.model_dir is None):
-            raise UserError("--config, --model_dir: give one of the two")
+            raise UserError("--config, MODEL_DIR: give one of the two")
         config = load_config(options.config, overrides(options)) if options.config else None
         check = pipeline.check_lite(config, options.model_dir)
         print(check.table())
@@ -61,4 +62,7 @@ def lite_check(verbs: Any) -> None:
     verb = add_verb(verbs, run, "lite_check", "Can Paddle Lite take this network? Every operator, before or after training.",
                     "--config configs/detection/yolov3_bccd.yml")  # fmt: skip
     config_options(verb, required=False)
-    verb.add_argument("--model_dir", help="best_model/ of a run, instead of a config")
+    verb.add_argument(
+        "folder", nargs="?", metavar="MODEL_DIR", help="best_model/ of a run, instead of a config"
+    )
+    verb.add_argument("--model_dir", help="the same, by name")

@@ -84,21 +84,25 @@ def to_chw(sample: dict) -> dict:
     return {**done, "image": np.ascontiguousarray(image, dtype=np.float32)}
 
 
-def open_dataset(data: DataConfig, split: str, seed: int = 0) -> Dataset:
-    """The 'train' or 'val' split of a config. The first image is read, to see that it fits.
-
-    Raises UserError for any fault in the files.
-    """
+def open_reader(data: DataConfig, split: str) -> Any:
+    """What reads the files of the 'train' or 'val' split of a config. Raises UserError for any fault in them."""
     if not Path(data.root).is_dir():
         raise UserError(
             f"data.root: folder '{data.root}' does not exist; give the data's folder "
             "with --set data.root=DIR or --dataset DIR"
         )
     list_file = data.train_list if split == "train" else data.val_list
+    return find_reader(data.reader)(data.root, list_file, data.labels)
+
+
+def open_dataset(data: DataConfig, split: str, seed: int = 0) -> Dataset:
+    """The 'train' or 'val' split of a config. The first image is read, to see that it fits.
+
+    Raises UserError for any fault in the files.
+    """
     name = "train" if split == "train" else "eval"
     specs = data.train_transforms if split == "train" else data.eval_transforms
-    reader = find_reader(data.reader)(data.root, list_file, data.labels)
-    dataset = Dataset(reader, Compose(specs, f"data.{name}_transforms"), seed)
+    dataset = Dataset(open_reader(data, split), Compose(specs, f"data.{name}_transforms"), seed)
     shape = dataset.image_shape()
     if shape != list(data.image_shape):
         raise UserError(

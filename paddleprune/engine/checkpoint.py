@@ -184,7 +184,10 @@ def _put_optimizer_arrays(network: nn.Layer, optimizer: Any, arrays: dict) -> No
 def versions() -> dict[str, str]:
     """Versions of the packages whose numbers a result depends on."""
     found = {}
-    for package in ("paddleprune", "paddlepaddle", "paddlelite", "numpy", "opencv-python-headless"):
+    for package in (
+        "paddleprune", "paddlepaddle", "paddlelite", "openvino", "onnxruntime", "paddle2onnx", "numpy",
+        "opencv-python-headless",
+    ):  # fmt: skip
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

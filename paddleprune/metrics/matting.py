@@ -1,4 +1,4 @@
-"""Errors of an alpha matte, over the whole picture. Lower is better.
+"""Errors of an alpha matte, over the whole picture at the size of the network's input. Lower is better.
 
 Rhemann et al. 2009, "A perceptually motivated online benchmark for image matting", CVPR: SAD, MSE,
 gradient and connectivity; MAD as in MODNet (arXiv 2011.11961, section 5.1).

@@ -1,4 +1,4 @@
-"""Mean intersection over union of semantic segmentation."""
+"""Mean intersection over union of semantic segmentation, at the size of the network's input."""
 
 from collections.abc import Mapping, Sequence
 

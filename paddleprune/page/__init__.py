@@ -9,17 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-
 HERE = Path(__file__).parent
 
 
 def html(facts: Mapping[str, Any]) -> str:
-    """The page for `facts` of `facts.collect`. Raises UserError where Plotly is missing."""
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise UserError("--save_file: Plotly is not installed; pip install plotly") from error
+    """The page for `facts` of `facts.collect`, whose `check` says whether there can be one."""
+    from plotly.offline import get_plotlyjs
+
     data = json.dumps(facts, allow_nan=False).replace("</", "<\\/")  # cannot end the element it is in
     parts = {
         "TITLE": facts["title"].replace("&", "&amp;").replace("<", "&lt;"),

@@ -1,6 +1,7 @@
 """What the report shows, as plain data for JSON."""
 
 import base64
+import importlib.util
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,8 @@ from ..engine.start import open_model
 from ..errors import UserError
 from ..pruning.groups import Groups, find_groups
 from ..pruning.sensitivity import Sensitivities
-from ..report import kept_under, scale_of
+from ..report import budgets, kept_under, scale_of
 
-BUDGETS = [round(0.005 * i, 3) for i in range(61)]  # of the slider
 EXAMPLES = 4  # pictures that are shown
 WIDTH = 480  # of an example, pixels
 
@@ -32,8 +32,6 @@ def collect(
     """Everything on the page. `rows` are pipeline.compare's of the same models, the one before first."""
     folders = [Path(before), *map(Path, after)]
     saved = [checkpoint.load_model(folder) for folder in folders]
-    if saved[0].plan is not None:
-        raise UserError(f"--before: '{before}' is pruned; give the model that was not")
     dense = find_groups(saved[0].network, saved[0].image_shape)
     names = [row["variant"] for row in rows]
     model = saved[0].facts["model"]["name"]
@@ -65,6 +63,14 @@ def collect(
     }  # fmt: skip
 
 
+def check(before: str | Path) -> None:
+    """Raises UserError, before anything takes long, for what the page cannot be made of."""
+    if checkpoint.load_model(before).plan is not None:
+        raise UserError(f"--before: '{before}' is pruned; give the model that was not")
+    if importlib.util.find_spec("plotly") is None:
+        raise UserError("--save_file: Plotly is not installed; pip install plotly")
+
+
 def _budget(
     folder: Path, saved: SavedModel, groups: Groups, file: str, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
@@ -72,7 +78,7 @@ def _budget(
     table = scheme.read_table(file, groups, saved.facts["model"]["name"])
     dense, steps = groups.cost(), []
     latency = _latency_of(rows)
-    for budget in BUDGETS:
+    for budget in budgets(table.curves):
         kept, cost = kept_under(table.curves, groups, budget)
         steps.append(
             {"budget": budget, "kept": kept, **cost.as_dict(), "latency_ms": latency(cost.macs)}
@@ -120,11 +126,15 @@ def _layers(dense: Groups, saved: SavedModel) -> list[dict[str, Any]]:
     assert saved.plan is not None
     narrow = dense.narrow_shapes(saved.plan.counts())
     outs = {s.parameter: s.axis for group in dense.values() for s in group.slots if s.role == "out"}
+
+    def filters(shapes: Mapping[str, Sequence[int]], weight: str) -> int:
+        linear = len(shapes[weight]) == 2  # [in, out]
+        return int(shapes[weight][outs.get(weight, 1 if linear else 0)])
+
     return [
-        {"layer": weight, "kept": int(narrow[weight][outs.get(weight, 0)]),
-         "total": int(dense.shapes[weight][outs.get(weight, 0)])}
+        {"layer": weight, "kept": filters(narrow, weight), "total": filters(dense.shapes, weight)}
         for weight in dense.layers
-    ]  # fmt: skip
+    ]
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:

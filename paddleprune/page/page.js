@@ -146,8 +146,14 @@ function plans() {
 }
 
 function pareto() {
+  const better = (a, b) => (facts.metric.higher_is_better ? a.value > b.value : a.value < b.value);
+  const front = [...facts.rows].sort((a, b) => a.size_bytes - b.size_bytes)
+    .filter((row, i, rows) => rows.slice(0, i).every((smaller) => better(row, smaller)));
   chart("front", [{
-    type: "scatter", mode: "markers+text", x: facts.rows.map((row) => row.size_bytes / 1e6),
+    type: "scatter", mode: "lines", x: front.map((row) => row.size_bytes / 1e6), hoverinfo: "skip",
+    y: front.map((row) => facts.metric.scale * row.value), line: { color: "#d5dbe2", width: 2 }, showlegend: false,
+  }, {
+    showlegend: false, type: "scatter", mode: "markers+text", x: facts.rows.map((row) => row.size_bytes / 1e6),
     y: facts.rows.map((row) => facts.metric.scale * row.value), text: facts.rows.map((row) => row.variant),
     textposition: "top center", marker: { size: 11, color: facts.rows.map((row, i) => (i ? BLUE : GREY)) },
     hovertemplate: "%{text}<br>%{x:.2f} MB, %{y:.3f}<extra></extra>", cliponaxis: false,

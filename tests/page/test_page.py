@@ -131,6 +131,7 @@ def test_the_numbers_are_those_of_the_files(page_file):
     sizes = [step["params"] for step in facts["budget"]["steps"]]
     assert sizes == sorted(sizes, reverse=True)
     plan = facts["plans"][1]["layers"]
+    assert (plan[-1]["layer"], plan[-1]["kept"], plan[-1]["total"]) == ("classifier.1.weight", 10, 10)
     assert all(0 < layer["kept"] <= layer["total"] for layer in plan)
     assert any(layer["kept"] < layer["total"] for layer in plan)
     assert [len([x for x in run["lines"] if x["kind"] == "eval"]) for run in facts["training"]] == [2, 1, 1]

@@ -356,6 +356,8 @@ def test_anchors_are_the_sizes_that_there_are():
 def test_anchors_of_a_config(tmp_path):
     data = make("detection", tmp_path / "data", 24, 8)
     found, fit, usual = find_anchors(load_config(CONFIG, [f"data.root={data}"]), 6)
+    larger, *_ = find_anchors(load_config(CONFIG, [f"data.root={data}", "data.image_shape=[3,192,192]"]), 6)
+    np.testing.assert_allclose(larger, 2 * np.array(found), atol=2)  # the transforms need not make that size
     assert len(found) == 6
     assert fit > 0.8
     assert fit > usual - 0.05

@@ -24,7 +24,7 @@ def options(epochs: int = 0) -> argparse.Namespace:
 
 
 def datasets(folder: str, size: int) -> tuple[pp.datasets.MattingDataset, pp.datasets.MattingDataset]:
-    normalize = pp.transforms.Normalize(mean=[0.5] * 3, std=[0.5] * 3)
+    normalize = pp.transforms.Normalize()  # as ImageNet weights want it
     train_transforms = pp.transforms.Compose(
         [
             pp.transforms.RandomPaddingCrop(size=size),

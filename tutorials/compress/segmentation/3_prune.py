@@ -28,5 +28,5 @@ if __name__ == "__main__":
     print(f"mIoU {metrics['value']:.4f}, {metrics['size_bytes'] / 1e6:.2f} MB, in {SAVE}/pruned/best_model")
     manifest = model.export(f"{SAVE}/{given.export}", format=given.export)
     print(f"{', '.join(manifest['files'])} in {SAVE}/{given.export}")
-    picture = sorted(Path(given.data, "images").iterdir())[0]
+    picture = Path(given.data, Path(given.data, "val_list.txt").read_text().split()[0])
     print(picture.name, model.predict(picture)["classes"])
