@@ -31,6 +31,7 @@ from .tasks._base import Task
 
 log = logging.getLogger(__name__)
 ROUNDS = 8  # of asking for more
+SECONDS = 1.5  # of runs of each network at each point, as far as 8 to `repeats` runs allow
 NEAR = 0.02  # of the latency asked for: so much above it is still good
 
 
@@ -65,9 +66,11 @@ class Stopwatch:
         self, saved: SavedModel, task: Task, groups: Groups, runtime: str, threads: int, repeats: int = 30
     ):
         self.saved, self.task, self.groups = saved, task, groups
-        self.runtime, self.threads, self.repeats = runtime, threads, repeats
+        self.runtime, self.threads = runtime, threads
         self.scores = criteria.scores("l1_norm", groups, saved.network)
         self.dense = self._export({})
+        once = np.median(benchmark.times([self.dense], [saved.image_shape], runtime, threads, 3, 2)) / 1000
+        self.repeats = int(np.clip(SECONDS / once, 8, repeats))
 
     def left(self, chosen: Mapping[str, float], align: int) -> float:
         """Fraction of the dense latency that is left at these ratios: of medians, in turns."""
