@@ -84,7 +84,7 @@ class Stopwatch:
         # the weights say how many boxes a detector has to sort out
         network.set_state_dict(self.saved.network.state_dict())
         plan = make_plan(self.groups, chosen, self.scores, align)
-        apply(network, plan, self.saved.image_shape, check=False)
+        apply(network, plan, self.saved.image_shape, self.groups, check=False)
         network.eval()
         return export_inference(self.task.deployed(network), self.saved.image_shape)
 
