@@ -22,7 +22,7 @@ $run --pretrain_weights $dense --save_dir $out/default_0.24 --sensitivities_file
     --set $again prune.strategy=for_target prune.target.params=0.24
 python tools/report.py --dataset data/bccd --list test_list.txt --save_dir $out/report --before $dense \
     --after $out/scheme1_0.05/best_model --after $out/scheme1_0.10/best_model --after $out/default_0.24/best_model \
-    --names original scheme1@0.05 scheme1@0.10 default@0.24 --json benchmarks/results/compression_bccd.json
+    --names original scheme1@0.05 scheme1@0.10 default@0.24 --threads 1 --json benchmarks/results/compression_bccd.json
 
 sweep="python tools/sweep.py --config $config --model_dir $dense --save_dir $out/sweep"
 $sweep --what filters --ratios 0.2,0.4,0.6,0.8 --set $again train.epochs=12 \
