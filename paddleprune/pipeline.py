@@ -17,7 +17,7 @@ import paddle
 from . import benchmark, cost, models, report, scheme, tasks
 from .analysis.job import Job
 from .analysis.run import RunOptions, analyse, analyse_enough
-from .config import Config, PruneConfig, dump_config
+from .config import Config, dump_config
 from .data import anchors
 from .data.dataset import Batches, Dataset, open_dataset, open_reader, to_chw
 from .data.images import find_images, read_image, write_image
@@ -77,16 +77,9 @@ def train(
                 f"--save_dir: '{folder}' holds the model of --pretrain_weights, which would be replaced; "
                 "choose another folder"
             )
+        first = scheme.prunes_first(config.prune, sensitivities_file, eval_metric_loss)
         saved = new_model(config, task, pretrain_weights)
-        if eval_metric_loss is not None and sensitivities_file is None:
-            raise UserError("--eval_metric_loss: needs --sensitivities_file FILE or DEFAULT; add it")
-        pruned = sensitivities_file is not None or config.prune.strategy != "under_budget"
-        if not pruned and config.prune != PruneConfig():
-            raise UserError(
-                "prune: its settings have no effect without --sensitivities_file FILE or DEFAULT, or a "
-                "prune.strategy that needs none; add one, or leave the settings out"
-            )
-        if pruned:
+        if first:
             tables = _beside(pretrain_weights, folder)
             prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, tables)
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
@@ -123,8 +116,9 @@ def describe_groups(config: Config) -> str:
 
 
 def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, float]:
-    """Anchors for the training boxes at the config's input size, which its transforms need not make, how well they fit (the mean IoU of a box
-    with its best one), and how well those of the config do. Pictures are taken to be resized whole."""
+    """Anchors for the training boxes at `data.image_shape`, how well they fit (the mean IoU of a box with its
+    best one), and how well those of the config do. Pictures are taken to be resized whole; the config's
+    transforms need not make that shape."""
     if config.task != "detection" or count not in (3, 6, 9):
         raise UserError(f"--count {count}, task {config.task}: give 3, 6 or 9 and a config of detection")
     reader = open_reader(config.data, "train")
@@ -158,8 +152,8 @@ def check_lite(config: Config | None, model_dir: str | Path | None = None) -> li
 def _untrained(config: Config) -> tuple[Task, paddle.nn.Layer, tuple[int, int, int]]:
     """The config's task, network and image shape, without its data; two classes if it names no number."""
     classes = config.model.args.get("num_classes", 2)
-    if not isinstance(classes, int):
-        raise UserError(f"model.args.num_classes: {classes!r} must be a whole number")
+    if not isinstance(classes, int) or classes < 1:
+        raise UserError(f"model.args.num_classes: {classes!r} must be a whole number, 1 or more")
     labels = [str(i) for i in range(classes)]
     task = tasks.make(config, labels)
     channels, height, width = config.data.image_shape

@@ -32,14 +32,13 @@ def prune(
 ) -> None:  # fmt: skip
     """Narrow `saved.network` by the config's strategy and judge it before retraining. What was done goes
     into `saved.facts["pruning"]`, measured latencies into `folder`. Raises UserError for a model
-    that is pruned already, and for settings that do not go together, before anything takes long."""
+    that is pruned already, and for settings that do not fit the model, before anything takes long."""
     if saved.plan is not None:
         raise UserError(
             "--pretrain_weights: the model is pruned already; leave --sensitivities_file and prune.strategy out "
             "to retrain it as it is, or start from the model that is not pruned"
         )
     size, main = config.data.batch_size, task.metric.main
-    scheme.refuse_needless(config.prune, sensitivities_file, eval_metric_loss)
     if config.prune.strategy == "magnitude":
         facts, narrow = _choose_weights(saved, config)
     else:

@@ -192,14 +192,8 @@ def compression_table(rows: Sequence[Mapping[str, Any]]) -> str:
     latencies = list(first.get("latency_ms", {}))
     scale, form = scale_of(first["metric"]), ".2f" if scale_of(first["metric"]) == 100 else ".3f"
     others = list(first.get("also", {}))
-    head = [
-        "variant",
-        "size, MB",
-        "params, M",
-        "macs, M",
-        *map(_title, [first["metric"], *others]),
-        "before retraining",
-    ]
+    metrics = map(_title, [first["metric"], *others])
+    head = ["variant", "size, MB", "params, M", "macs, M", *metrics, "before retraining"]
     lines = [
         "| " + " | ".join([*head, *(f"{key}, ms" for key in latencies)]) + " |",
         "|---" * (len(head) + len(latencies)) + "|",

@@ -91,9 +91,19 @@ def curves_of(
     return curves, source + (f", only {prune.scope}" if prune.scope else ""), criterion
 
 
-def refuse_needless(prune: PruneConfig, file: str | None, budget: float | None) -> None:
-    """Raises UserError for a file, a budget or settings that the strategy does not take."""
+def prunes_first(prune: PruneConfig, file: str | None, budget: float | None) -> bool:
+    """Whether a training prunes before it begins: there is a file, or the strategy needs none. Raises UserError
+    for a file, a budget or settings that the strategy does not take, or that would have no effect."""
     usual = PruneConfig()
+    if budget is not None and file is None:
+        raise UserError("--eval_metric_loss: needs --sensitivities_file FILE or DEFAULT; add it")
+    if file is None and prune.strategy == usual.strategy:
+        if prune != usual:
+            raise UserError(
+                "prune: its settings have no effect without --sensitivities_file FILE or DEFAULT, or a "
+                "prune.strategy that needs none; add one, or leave the settings out"
+            )
+        return False
     for keys, strategies in TAKEN_BY:
         for key in keys:
             if getattr(prune, key) != getattr(usual, key) and prune.strategy not in strategies:
@@ -109,6 +119,7 @@ def refuse_needless(prune: PruneConfig, file: str | None, budget: float | None) 
         raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
     if file is not None and prune.strategy in NO_FILE:
         raise UserError(f"--sensitivities_file: prune.strategy '{prune.strategy}' takes none; leave it out")
+    return True
 
 
 def in_scope(scope: str, groups: Groups, model: str) -> list[str]:
