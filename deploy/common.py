@@ -33,6 +33,12 @@ class Model:
     def result(self, picture):
         """uint8 RGB [H, W, 3] -> what the model says of it; maps have the picture's size."""
         image = preprocess(picture, self.manifest["transforms"])
+        height, width = self.manifest["input"]["shape"][2:]
+        if image.shape[:2] != (height, width):  # a runtime may not check, but crash
+            raise Fault(
+                f"the manifest's transforms make {image.shape[0]}x{image.shape[1]} of this picture, the network "
+                f"takes {height}x{width}; give pictures of that size, or train with a Resize in eval_transforms"
+            )
         outputs = self.run(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
         return RESULTS[self.task](outputs, self.labels, picture.shape[1::-1])
 
@@ -73,7 +79,7 @@ def read_manifest(folder):
         raise Fault(f"'{folder}' has no manifest.json; pass the --save_dir of tools/export.py")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("export", "task", "labels", "files", "transforms"):
+        for key in ("export", "task", "labels", "files", "input", "transforms"):
             manifest[key]
     except (ValueError, TypeError, KeyError) as error:
         raise Fault(f"'{path}' is damaged ({error}); export again") from error

@@ -15,6 +15,9 @@ from paddleprune.engine.checkpoint import load_model, save_model
 from paddleprune.pipeline import export_model, infer, train
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy"))
+from common import Fault, Model, make_folder, process_pictures
+
 SMALL = ["model.args.scale=0.25", "data.image_shape=[3,32,32]",
          "data.eval_transforms=[{ResizeByShort: {size: 36}}, {CenterCrop: {size: 32}}, Normalize]",
          "data.train_transforms=[{Resize: {size: 32}}, Normalize]"]  # fmt: skip
@@ -151,6 +154,7 @@ def test_the_clients_refuse_in_one_line(tmp_path):
         "labels": [],
         "files": {"model.xml": {}},
         "transforms": [],
+        "input": {"shape": [1, 3, 16, 16]},
     }
 
     def said(script="openvino/run.py", **changes):
@@ -168,20 +172,26 @@ def test_the_clients_refuse_in_one_line(tmp_path):
     assert "is damaged" in found
 
 
+def test_a_picture_that_the_network_cannot_take_does_not_reach_it(tmp_path):
+    facts = {"export": "lite", "task": "matting", "labels": [], "files": {}, "transforms": ["Normalize"],
+             "input": {"shape": [1, 3, 16, 16]}}  # fmt: skip
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    with pytest.raises(Fault, match="make 8x9 of this picture, the network takes 16x16"):
+        Model(tmp_path, None).result(np.zeros((8, 9, 3), np.uint8))
+
+
 def test_pictures_are_never_replaced(tmp_path):
-    sys.path.insert(0, str(ROOT / "deploy"))
-    from common import Fault, make_folder, process_pictures
 
     for name in ("a.png", "a.jpg"):
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), 90, np.uint8))
     with pytest.raises(Fault, match="holds the input itself"):
         make_folder(tmp_path, [tmp_path / "a.png"])
 
-    class Model:
+    class White:
         def result(self, picture):
             return {"alpha": np.full(picture.shape[:2], 255, np.uint8)}
 
-    results = process_pictures(Model(), tmp_path, tmp_path / "out")
+    results = process_pictures(White(), tmp_path, tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == [
         "a.jpg.png", "a.jpg_alpha.png", "a.png.png", "a.png_alpha.png",
     ]  # fmt: skip
