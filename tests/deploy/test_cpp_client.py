@@ -33,23 +33,30 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The client as a function of its arguments, linked with the library of the wheel."""
+def client_folder(tmp_path_factory):
+    """A folder with the client, out/lite_client, linked with the library of the wheel, and with lib/."""
     folder = tmp_path_factory.mktemp("build")
     for name in ("include", "lib"):
         (folder / name).mkdir()
     shutil.copy(ROOT / "tests/deploy/lite_abi/paddle_api.h", folder / "include")
     for name in ("libpaddle_lite.so", "liblite_pybind.so"):  # to link with; as the library names itself
         (folder / "lib" / name).symlink_to(WHEEL / "lite.so")
-    without_python = no_python(folder)
+    no_python(folder)
     built(["cmake", "-S", str(ROOT / "deploy/lite/cpp"), "-B", str(folder / "out"),
            f"-DPADDLE_LITE_DIR={folder}",
            "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--unresolved-symbols=ignore-in-shared-libs"])  # fmt: skip
     built(["cmake", "--build", str(folder / "out"), "-j", "2"])
-    places = {"LD_LIBRARY_PATH": f"{folder}/lib:{WHEEL}/libs", "LD_PRELOAD": str(without_python)}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(client_folder):
+    """The client as a function of its arguments."""
+    lib = client_folder / "lib"
+    places = {"LD_LIBRARY_PATH": f"{lib}:{WHEEL}/libs", "LD_PRELOAD": str(lib / "names.so")}
 
     def call(*arguments):
-        command = [str(folder / "out/lite_client"), *map(str, arguments)]
+        command = [str(client_folder / "out/lite_client"), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, env=places)
 
     return call
@@ -62,7 +69,6 @@ def no_python(folder):
     source = "".join(f"char {name}[512];\n" for name in wanted if name.startswith(("Py", "_Py")))
     (folder / "names.c").write_text(source)
     built(["g++", "-shared", "-fPIC", "-x", "c", str(folder / "names.c"), "-o", str(folder / "lib/names.so")])
-    return folder / "lib/names.so"
 
 
 def built(command):
@@ -122,6 +128,44 @@ def test_the_same_results_as_the_python_client(run, trained, tmp_path):  # noqa:
     done = run("--model", tmp_path / "export", "--input", pictures, "--save_dir", tmp_path / "cpp")
     assert done.returncode == 0, done.stderr
     assert_alike(task, tmp_path / "python", tmp_path / "cpp")
+
+
+ADB = """#!/bin/sh
+set -eu
+verb=$1; shift
+there() { echo "$1" | sed "s#/data/local/tmp#$PHONE#g"; }
+case $verb in
+    shell) LD_PRELOAD=$PHONE/lite_client/names.so sh -c "$(there "$1")" ;;
+    push) for target; do :; done
+          while [ $# -gt 1 ]; do cp -rL "$1" "$(there "$target")"; shift; done ;;
+    pull) cp -r "$(there "$1")" "$2" ;;
+esac
+"""
+
+
+def test_the_script_for_phones(client_folder, exported, tmp_path):
+    """run.sh with a stand-in of adb, whose phone is a folder here."""
+    for name in ("bin", "phone", "libs", "pictures"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bin/adb").write_text(ADB)
+    (tmp_path / "bin/adb").chmod(0o755)
+    for library in (
+        client_folder / "lib/liblite_pybind.so",
+        client_folder / "lib/names.so",
+        *(WHEEL / "libs").iterdir(),
+    ):
+        (tmp_path / "libs" / library.name).symlink_to(library)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / "pictures" / name), np.zeros((32, 32, 3), np.uint8))
+    places = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "PHONE": str(tmp_path / "phone")}
+    command = ["sh", str(ROOT / "deploy/lite/cpp/run.sh"), "--client", str(client_folder / "out/lite_client"),
+               "--libs", str(tmp_path / "libs"), "--model", str(exported), "--input", str(tmp_path / "pictures"),
+               "--save_dir", str(tmp_path / "fetched"), "--threads", "1 2", "--repeats", "3"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, env=places)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("latency: median") == 2
+    assert sorted(json.loads((tmp_path / "fetched/results.json").read_text())) == ["a.png", "b.png"]
+    assert (tmp_path / "fetched/b.png").is_file()
 
 
 def test_it_times_what_it_runs(run, exported, tmp_path):

@@ -1,6 +1,6 @@
 """Step 3: prune within a budget, retrain, export for a phone, try it on a picture.
 
-python 3_prune.py --data DIR [--epochs 8] [--eval_metric_loss 0.1]
+python 3_prune.py --data DIR [--epochs 8] [--sensitivities_file DEFAULT] [--eval_metric_loss 0.1]
 """
 
 from pathlib import Path

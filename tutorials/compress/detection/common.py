@@ -19,7 +19,9 @@ def options(epochs: int = 0) -> argparse.Namespace:
     parser.add_argument("--width", type=float, default=0.125, help="width of what is behind it")
     parser.add_argument("--anchors", type=json.loads, help="[[width, height], ...] of tools/anchors.py")
     parser.add_argument("--epochs", type=int, default=epochs)
-    parser.add_argument("--sensitivities_file", default=f"{SAVE}/sensitivities.json", help="of step 2")
+    parser.add_argument(
+        "--sensitivities_file", default=f"{SAVE}/sensitivities.json", help="a file, or DEFAULT"
+    )
     parser.add_argument("--eval_metric_loss", type=float, default=0.1)
     form = "lite" if importlib.util.find_spec("paddlelite") else "inference"
     parser.add_argument("--export", default=form, help="lite or inference")
