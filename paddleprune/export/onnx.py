@@ -40,25 +40,70 @@ def convert(exported: Exported) -> bytes:
         done = subprocess.run(command, capture_output=True, text=True)
         target = Path(folder) / "model.onnx"
         if done.returncode == 0 and target.is_file():
-            return _with_slopes(exported, target.read_bytes())
+            return _mended(exported, target.read_bytes())
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
         reason = lines[-1][:200] if lines else f"exit code {done.returncode}"
         raise UserError(f"paddle2onnx cannot convert this model ({reason}); use --format inference")
 
 
-def _with_slopes(exported: Exported, model: bytes) -> bytes:
-    """The converter reads the slope of a leaky ReLU from the wrong place; put the right ones in."""
+def _mended(exported: Exported, model: bytes) -> bytes:
+    """The converted model with what the converter gets wrong put right."""
     import onnx
 
     program = framework_pb2.ProgramDesc.FromString(exported.model)
-    ours = [op for op in program.blocks[0].ops if op.type == "leaky_relu"]
-    graph = onnx.load_from_string(model)
-    theirs = [node for node in graph.graph.node if node.op_type == "LeakyRelu"]
-    for op, node in zip(ours, theirs, strict=True):
+    converted = onnx.load_from_string(model)
+    _put_slopes(program, converted.graph)
+    _limit_candidates(program, converted.graph)
+    return converted.SerializeToString()
+
+
+def _operators(program: Any, kind: str) -> list[Any]:
+    return [op for op in program.blocks[0].ops if op.type == kind]
+
+
+def _nodes(graph: Any, kind: str) -> list[Any]:
+    return [node for node in graph.node if node.op_type == kind]
+
+
+def _put_slopes(program: Any, graph: Any) -> None:
+    """The converter reads the slope of a leaky ReLU from the wrong place."""
+    from onnx import helper
+
+    pairs = zip(_operators(program, "leaky_relu"), _nodes(graph, "LeakyRelu"), strict=True)
+    for op, node in pairs:
         slope = next(a.f for a in op.attrs if a.name == "alpha")
         del node.attribute[:]
-        node.attribute.append(onnx.helper.make_attribute("alpha", slope))
-    return graph.SerializeToString()
+        node.attribute.append(helper.make_attribute("alpha", slope))
+
+
+def _limit_candidates(program: Any, graph: Any) -> None:
+    """Paddle's NMS looks at the `nms_top_k` best boxes of each class; the converter makes of that how many
+    boxes come out of ONNX's, which looks at all. Scores [N, classes, boxes] of the others become 0 first."""
+    from onnx import helper, numpy_helper
+
+    pairs = zip(_operators(program, "multiclass_nms3"), _nodes(graph, "NonMaxSuppression"), strict=True)
+    for number, (op, nms) in enumerate(pairs):
+        limit = next(a.i for a in op.attrs if a.name == "nms_top_k")
+        scores, name = nms.input[1], f"candidates.{number}"
+        made = {
+            "most": numpy_helper.from_array(np.array([limit], np.int64), f"{name}.most"),
+            "last": numpy_helper.from_array(np.array([-1], np.int64), f"{name}.last"),
+        }
+        graph.initializer.extend(made.values())
+        steps = [
+            helper.make_node("Shape", [scores], [f"{name}.shape"]),
+            helper.make_node("Gather", [f"{name}.shape", f"{name}.last"], [f"{name}.boxes"]),
+            helper.make_node("Min", [f"{name}.boxes", f"{name}.most"], [f"{name}.count"]),
+            helper.make_node("TopK", [scores, f"{name}.count"], [f"{name}.best", f"{name}.where"], axis=-1),
+            helper.make_node("ConstantOfShape", [f"{name}.shape"], [f"{name}.none"]),
+            helper.make_node(
+                "ScatterElements", [f"{name}.none", f"{name}.where", f"{name}.best"], [f"{name}.scores"], axis=-1
+            ),
+        ]  # fmt: skip
+        place = list(graph.node).index(nms)
+        nms.input[1] = f"{name}.scores"
+        for step in reversed(steps):
+            graph.node.insert(place, step)
 
 
 def session(model: bytes, threads: int = 0) -> Any:
