@@ -4,10 +4,12 @@ import logging
 import os
 import shlex
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 
 from ..errors import UserError
+from ._ending import Terminated, catching_sigterm
 from ._verb import Parser
 from .analyse import merge_sensitivities, sensitivity
 from .judge import benchmark, evaluate, infer, report
@@ -21,21 +23,24 @@ VERBS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns the exit code: 0, or 2 for a user's mistake (one line on stderr)."""
+    """Run one verb. Returns the exit code: 0; 2 for a user's mistake, 130 for Ctrl-C, 143 for SIGTERM, each
+    with one line on stderr."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments:  # merge-sensitivities is merge_sensitivities
         arguments[0] = arguments[0] if arguments[0][:1] == "-" else arguments[0].replace("-", "_")
     options = parser().parse_args(arguments)
     options.command = shlex.join(["paddleprune", *arguments])
+    options.begun = time.time()
     _quiet()
     try:
-        options.run(options)
+        with catching_sigterm():
+            options.run(options)
     except UserError as error:
         print(f"paddleprune {options.verb}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"paddleprune {options.verb}: interrupted; what was finished is saved", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print(f"paddleprune {options.verb}: interrupted; {options.go_on(options)}", file=sys.stderr)
+        return 143 if isinstance(stop, Terminated) else 130
     return 0
 
 

@@ -17,14 +17,24 @@ class Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def add_verb(verbs: Any, run: Callable, name: str, text: str, example: str) -> argparse.ArgumentParser:
+def nothing_kept(options: Options) -> str:
+    """How to go on after a command that was interrupted and keeps nothing."""
+    return "nothing was written; the same command begins again"
+
+
+def add_verb(
+    verbs: Any, run: Callable, name: str, text: str, example: str,
+    go_on: Callable[[Options], str] = nothing_kept,
+) -> argparse.ArgumentParser:  # fmt: skip
+    """`run(options)` carries the verb out; `go_on(options)` says what is kept of it when it is interrupted,
+    and how to go on."""
     verb = verbs.add_parser(
         name,
         help=text,
         description=text,
         epilog=f"example: python tools/{name}.py {example}",
     )
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, go_on=go_on)
     return verb
 
 

@@ -4,15 +4,16 @@ import json
 import logging
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb, ratios
+from ._verb import Options, add_verb, nothing_kept, ratios
 
 
 def sensitivity(verbs: Any) -> None:
     verb = add_verb(verbs, _sensitivity, "sensitivity", "Measure how much each group's pruning hurts on validation data.",
-                    "--model_dir output/dense/best_model --save_file output/sensitivities.json")  # fmt: skip
+                    "--model_dir output/dense/best_model --save_file output/sensitivities.json", _complete)  # fmt: skip
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run that was not pruned")
     verb.add_argument("--save_file", required=True, help="JSON; an unfinished one is completed")
     verb.add_argument("--dataset", help="folder of the data (default: the one that the model was trained on)")
@@ -54,6 +55,12 @@ def sensitivity(verbs: Any) -> None:
     )
     verb.add_argument("--note", help="a sentence that is kept in the file, e.g. what the data stands for")
     verb.add_argument("--json", action="store_true", help="progress as lines of JSON on stdout")
+
+
+def _complete(options: Options) -> str:
+    if Path(options.save_file).is_file():
+        return f"finished points are in {options.save_file}; the same command goes on"
+    return nothing_kept(options)
 
 
 def _sensitivity(options: Options) -> None:

@@ -33,7 +33,8 @@ def infer(verbs: Any) -> None:
         print(f"{len(results)} pictures and results.json in {options.save_dir}")
 
     verb = add_verb(verbs, run, "infer", "Run a model on pictures; the results are drawn on them.",
-                 "--model_dir output/dense/best_model --image PICTURE --save_dir output/drawn")  # fmt: skip
+                 "--model_dir output/dense/best_model --image PICTURE --save_dir output/drawn",
+                 lambda o: f"pictures drawn so far are in {o.save_dir}; the same command begins again")  # fmt: skip
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
     verb.add_argument("--image", required=True, help="a picture, or a folder of pictures")
     verb.add_argument("--save_dir", required=True, help="folder for the drawn pictures and results.json")

@@ -1,5 +1,6 @@
 """Verbs of the first step: sample data, training, what could be pruned."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ def sample_data(verbs: Any) -> None:
                  "--task classification --save_dir data/sample_classification")  # fmt: skip
     verb.add_argument("--task", required=True, help="classification, detection, segmentation or matting")
     verb.add_argument("--save_dir", required=True, help="folder to write; sample data in it is replaced")
+
+
+def _resume(options: Options) -> str:
+    folder = Path(options.resume_checkpoint or options.save_dir or "output")
+    state = folder / "latest" / "state.json"
+    saved = state.is_file() and (options.resume_checkpoint or state.stat().st_mtime >= options.begun)
+    if saved:
+        return f"go on with: python tools/train.py --resume_checkpoint {shlex.quote(str(folder))}"
+    return "there was no checkpoint yet, so nothing is kept; the same command begins again"
 
 
 def train(verbs: Any) -> None:
@@ -45,7 +55,7 @@ def train(verbs: Any) -> None:
         print(f"best {metrics['metric']} {metrics['value']:.4f} in {save_dir}/best_model")
 
     verb = add_verb(verbs, run, "train", "Train; with --sensitivities_file prune first, then retrain.",
-                 "--config configs/classification/mobilenet_v2_sample.yml --save_dir output/dense")  # fmt: skip
+                 "--config configs/classification/mobilenet_v2_sample.yml --save_dir output/dense", _resume)  # fmt: skip
     config_options(verb, required=False)
     verb.add_argument("--save_dir", help="the run's folder (default: output)")
     verb.add_argument(
@@ -83,7 +93,8 @@ def sweep(verbs: Any) -> None:
 
     verb = add_verb(verbs, run, "sweep", "Prune a model at several ratios, retrain each alike, and tabulate what is left of its metric.",
                     "--config configs/detection/yolov3_sample.yml --model_dir output/dense/best_model "
-                    "--what filters --ratios 0.2,0.4,0.6,0.8 --save_dir output/sweep")  # fmt: skip
+                    "--what filters --ratios 0.2,0.4,0.6,0.8 --save_dir output/sweep",
+                    lambda o: f"finished runs are in {o.save_dir}; the same command goes on")  # fmt: skip
     config_options(verb, required=True)
     verb.add_argument("--model_dir", required=True, help="best_model/ of the run that was not pruned")
     verb.add_argument(

@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
 
+from paddleprune import pipeline
 from paddleprune.config import TrainConfig, load_config
 from paddleprune.engine.checkpoint import load_model, read_weights
 from paddleprune.engine.fit import rate_at
@@ -40,6 +40,37 @@ def command(data: Path, save_dir: Path) -> list[str]:
     ]  # fmt: skip
 
 
+SIGNALLED = """
+import os, sys
+sys.path.insert(0, {root!r})
+from paddleprune.cli import main
+from paddleprune.engine.hooks import Journal
+
+write, lines = Journal.write, []
+
+def write_and_die(self, *facts):
+    write(self, *facts)
+    lines.append(facts)
+    if len(lines) == {line}:
+        os.kill(os.getpid(), {number})
+
+Journal.write = write_and_die
+sys.exit(main(["train", *sys.argv[1:]]))
+"""
+
+
+def signalled(number: signal.Signals, line: int, *arguments: str) -> subprocess.CompletedProcess:
+    """A training that sends itself a signal when that line of its log is written: of 6 steps an epoch and
+    an evaluation the ninth is that of step 8, whose checkpoint is not there yet."""
+    code = SIGNALLED.format(root=str(ROOT), line=line, number=int(number))
+    return run_code(code, *arguments)
+
+
+def run_code(code: str, *arguments: str) -> subprocess.CompletedProcess:
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=quiet)
+
+
 def config_for(data: Path, *extra: str):
     path = ROOT / "configs/classification/mobilenet_v2_sample.yml"
     return load_config(path, [f"data.root={data}", *SMALL, *extra])
@@ -55,17 +86,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(sample_data, tmp_path, optim
     option = f"train.optimizer={optimizer}"
     unbroken = subprocess.run([*command(sample_data, tmp_path / "a"), option], capture_output=True, text=True)
     assert unbroken.returncode == 0, unbroken.stderr
-    process = subprocess.Popen(
-        [*command(sample_data, tmp_path / "b"), option], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    log = tmp_path / "b" / "log.jsonl"
-    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 9):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL
-    step = json.loads((tmp_path / "b/latest/state.json").read_text())["step"]
-    assert 0 < step < 12
+    killed = signalled(signal.SIGKILL, 9, *command(sample_data, tmp_path / "b")[2:], option)
+    assert killed.returncode == -signal.SIGKILL
+    assert json.loads((tmp_path / "b/latest/state.json").read_text())["step"] == 7
     resumed = subprocess.run(
         [sys.executable, str(ROOT / "tools/train.py"), "--resume_checkpoint", str(tmp_path / "b")],
         capture_output=True,
@@ -98,10 +121,53 @@ def test_nan_stops_with_a_clear_message_and_keeps_the_checkpoint(sample_data, tm
     assert all(np.isfinite(array).all() for name, array in kept.items() if "_variance" not in name)
 
 
-def test_early_stopping(sample_data, tmp_path):
-    config = config_for(sample_data, "train.epochs=9", "train.early_stop=2", "train.learning_rate=1e-12")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_is_told_to_stop_says_how_to_go_on(sample_data, tmp_path, number, code):
+    folder = tmp_path / "a run"
+    done = signalled(number, 9, *command(sample_data, folder)[2:])
+    assert done.returncode == code
+    line = last_words(done)
+    assert line.endswith(f"interrupted; go on with: python tools/train.py --resume_checkpoint '{folder}'")
+    early = signalled(number, 1, *command(sample_data, tmp_path / "b")[2:], "train.save_every=0")
+    assert early.returncode == code
+    assert "there was no checkpoint yet, so nothing is kept" in last_words(early)
+
+
+def last_words(done: subprocess.CompletedProcess) -> str:
+    """What a command says on stderr besides its bars: one line."""
+    assert "\x1b" not in done.stderr, "a log is no terminal"
+    (line,) = [x for x in done.stderr.replace("\r", "\n").splitlines() if x.strip() and "%|" not in x]
+    return line
+
+
+WHILE_IMPORTING = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+
+class Late:
+    def find_spec(self, name, path=None, target=None):
+        if name == "paddle.tensor":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Late())
+from paddleprune.cli import main
+sys.exit(main(["groups", "--config", "none.yml"]))
+"""
+
+
+def test_a_signal_while_paddle_is_imported_waits():
+    """A launcher ends all its processes when one fails, those that have just begun, too."""
+    code = WHILE_IMPORTING.format(root=str(ROOT))
+    done = run_code(code)
+    assert done.returncode == 143
+    assert last_words(done).startswith("paddleprune groups: interrupted; ")
+
+
+def test_early_stopping(sample_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "score", lambda *_: {"acc1": 0.5, "acc5": 0.9})
+    config = config_for(sample_data, "train.epochs=9", "train.early_stop=2")
     metrics = train(config, tmp_path)
-    assert metrics["epochs"] < 9
+    assert metrics["epochs"] == 3
     again = train(config, tmp_path, resume=True)  # what has stopped stays stopped
     assert again["epochs"] == metrics["epochs"]
 

@@ -1,0 +1,48 @@
+"""How a command ends that is told to stop: one line that says how to go on, no dump."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM as an exception, so that it ends a command as Ctrl-C does."""
+
+
+@contextlib.contextmanager
+def catching_sigterm() -> Iterator[None]:
+    """Inside the block SIGTERM raises `Terminated` in the main thread.
+
+    Paddle sets a handler of its own (it prints a C++ stack) when it is imported, so it is imported here.
+    The signal waits while that lasts: a launcher that ends its processes early meets our handler, too.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _held(signal.SIGTERM):
+        import paddle  # noqa: F401
+
+        before = signal.signal(signal.SIGTERM, _raise)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _held(number: int) -> Iterator[None]:
+    """Inside the block a signal waits, where the system can do that."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+
+
+def _raise(number: int, frame: Any) -> NoReturn:
+    raise Terminated
