@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..tasks._base import Task
 from . import ranks
 from .checkpoint import State
+from .depthwise import fast_depthwise
 
 
 @dataclass
@@ -61,10 +62,11 @@ def fit(run: Run, hooks: list[Hook]) -> None:
         for epoch in range(run.state.epoch, run.train.epochs):
             if run.stop:
                 break
-            for batch in run.batches.epoch(epoch, start=run.state.batch):
-                losses = step(run, batch)
-                for hook in hooks:
-                    hook.after_step(run, losses)
+            with fast_depthwise(run.network):
+                for batch in run.batches.epoch(epoch, start=run.state.batch):
+                    losses = step(run, batch)
+                    for hook in hooks:
+                        hook.after_step(run, losses)
             run.state.epoch, run.state.batch = epoch + 1, 0
             for hook in hooks:
                 hook.after_epoch(run)
