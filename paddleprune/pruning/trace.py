@@ -11,6 +11,8 @@ from typing import Any
 
 import paddle
 from paddle import nn
+from paddle.base import framework
+from paddle.jit.dy2static import convert_call_func
 from paddle.pir_utils import OldIrGuard
 from paddle.static import io as static_io
 
@@ -44,7 +46,7 @@ class _Whole(nn.Layer):
 
     def __init__(self, network: nn.Layer):
         super().__init__()
-        self.network = network
+        self.network, self.training = network, False
 
     def forward(self, image: paddle.Tensor) -> Any:
         outputs = self.network(image)
@@ -59,12 +61,10 @@ def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
 
     Raises UserError if its forward cannot be traced.
     """
-    whole = _Whole(network)
+    ways = (_Whole(network), _Whole(network))  # Paddle takes a layer that was made in its dynamic mode alone
     try:
-        with evaluating(whole), legacy():
-            spec = paddle.static.InputSpec([-1, *image_shape], "float32", "image")
-            static = paddle.jit.to_static(whole.forward, input_spec=[spec], full_graph=True)
-            concrete = static.concrete_program
+        with evaluating(network), legacy():
+            concrete = _concrete(*ways, paddle.static.InputSpec([-1, *image_shape], "float32", "image"))
             program = concrete.main_program.clone(for_test=True)
             for op in program.global_block().ops:  # nine tenths of the bytes, copied with every clone
                 op._remove_attr("op_callstack")
@@ -81,6 +81,48 @@ def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
     outputs = tuple(v.name for v in paddle.utils.flatten(concrete.outputs))
     count = getattr(network, "deployed_outputs", len(outputs))
     return Traced(program, inputs[0], outputs[:count], tensors, outputs[count:])
+
+
+def _concrete(whole: _Whole, again: _Whole, spec: Any) -> Any:
+    """The program of a forward. Most forwards can be run as they are; Paddle's rewriting of their source,
+    three quarters of the time, is for those that decide by a tensor."""
+    try:
+        with _as_written(), _put_back(whole):
+            return paddle.jit.to_static(whole.forward, input_spec=[spec], full_graph=True).concrete_program
+    except Exception:
+        with _put_back(again):
+            return paddle.jit.to_static(again.forward, input_spec=[spec], full_graph=True).concrete_program
+
+
+@contextmanager
+def _put_back(network: nn.Layer) -> Iterator[None]:
+    """A trace that fails leaves its stand-ins for parameters in the layers, and Paddle in its static mode;
+    after the block all is as it was."""
+    state = framework.global_var
+    modes = (state._dygraph_tracer_, state._in_to_static_mode_)
+    programs = (framework._main_program_, framework._startup_program_)
+    layers = network.sublayers(include_self=True)
+    kept = [(layer, dict(layer._parameters), dict(layer._buffers)) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, parameters, buffers in kept:
+            layer._parameters.update(parameters)
+            layer._buffers.update(buffers)
+        state._dygraph_tracer_, state._in_to_static_mode_ = modes
+        framework.switch_main_program(programs[0])
+        framework.switch_startup_program(programs[1])
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Inside the block the tracer takes what a forward calls as it is written."""
+    usual = convert_call_func.is_unsupported
+    convert_call_func.is_unsupported = lambda function: True
+    try:
+        yield
+    finally:
+        convert_call_func.is_unsupported = usual
 
 
 def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]) -> tuple[bytes, bytes]:
