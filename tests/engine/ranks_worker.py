@@ -49,11 +49,12 @@ def main():
     optimizer, schedule = make_optimizer(network, train, 4)
     task = of("classification", ["a", "b", "c", "d"])
     run = Run(network, task, Batches(samples, 8, True, part=part), train, optimizer, schedule)
+    before = {f"{name} before": tensor.numpy().copy() for name, tensor in network.state_dict().items()}
     fit(run, [])
     meter = evaluate(forward_of(network), Batches(samples, 8, False, part=part).epoch(), task.metric)[0]
     values = ranks.joined(meter).compute()
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    np.savez(f"{sys.argv[1]}.{ranks.rank()}.npz", acc=values["acc1"], **weights)
+    np.savez(f"{sys.argv[1]}.{ranks.rank()}.npz", acc=values["acc1"], **before, **weights)
 
 
 main()

@@ -27,7 +27,7 @@ def launch(tmp_path, *command, ranks=2):
         **os.environ, "PYTHONPATH": str(ROOT), "PADDLE_DISTRI_BACKEND": "gloo",
     }  # fmt: skip
     command = [sys.executable, *(start if ranks > 1 else []), *command]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=250)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def test_two_processes_train_the_network_of_one(tmp_path):
@@ -38,8 +38,12 @@ def test_two_processes_train_the_network_of_one(tmp_path):
     alone, *both = (np.load(tmp_path / name) for name in ("of1.0.npz", "of2.0.npz", "of2.1.npz"))
     for name in alone.files:
         np.testing.assert_array_equal(both[0][name], both[1][name])
+        if name == "acc":  # one decision may be a tie
+            assert float(both[0][name]) == pytest.approx(float(alone[name]), abs=1 / 32 + 1e-6)
+            continue
         np.testing.assert_allclose(both[0][name], alone[name], atol=1e-4)
-    assert 0.5 < float(alone["acc"]) <= 1
+        if name.endswith("weight"):
+            assert np.abs(alone[name] - alone[f"{name} before"]).max() > 1e-3, "it was trained"
 
 
 def test_one_of_two_processes_writes(sample_data, tmp_path):

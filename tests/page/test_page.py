@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from conftest import knowing
 
 from paddleprune.cli import main
 from paddleprune.config import load_config
@@ -24,7 +25,8 @@ def page_file(sample_data, tmp_path_factory):
     """The page of a small model and two pruned ones, as the command writes it."""
     folder = tmp_path_factory.mktemp("page")
     settings = [f"data.root={sample_data}", *SMALL]
-    train(load_config(CONFIG, [*settings, "train.epochs=2"]), folder / "dense")
+    gently = ["train.epochs=2", "train.learning_rate=1e-5"]
+    train(load_config(CONFIG, [*settings, *gently]), folder / "dense", knowing("classification"))
     dense = str(folder / "dense/best_model")
     for ratio in (0.3, 0.6):
         config = load_config(
@@ -65,6 +67,7 @@ def browser():
 def opened(browser, file, width):
     """The page, and what it said or asked for that it should not have."""
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(0)  # a busy machine may take its time
     faults = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))

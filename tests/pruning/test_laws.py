@@ -86,7 +86,8 @@ def test_pruned_equals_masked(build, shape, data):
 
     apply(network, Plan.from_dict(json.loads(json.dumps(plan.as_dict()))), shape)
     for found, wanted in zip(outputs(network, x), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-5)
+        # float32 sums in another order
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * max(1, np.abs(wanted).max()))
     assert cost.count(network, shape) == groups.cost(plan.counts())
     network.train()
     sum(output.square().mean() for output in listed(network(x))).backward()

@@ -115,15 +115,28 @@ def test_replay_equals_plain(net, tmp_path):
         assert tables[1].curves[group] == pytest.approx(tables[0].curves[group], abs=1e-4)
 
 
-def agreement(outputs, expected):
-    """A count metric: the share of images whose strongest output is in the place it was."""
-    flat = [o.reshape(len(o), -1).argmax(1) for o in (outputs[0], expected)]
-    return float((flat[0] == flat[1]).mean())
+class Agreement:
+    """A count metric: the share of images whose strongest channel is the one it was. `unsure` keeps the
+    share of those where it is the strongest by so little that rounding could decide."""
+
+    def __init__(self, expected):
+        self.expected, self.unsure = self.channels(expected).argmax(1), [0.0]
+
+    @staticmethod
+    def channels(output):
+        return output.reshape(*output.shape[:2], -1).mean(2)
+
+    def __call__(self, outputs):
+        sizes = self.channels(outputs[0])
+        second, first = np.sort(sizes, 1)[:, -2:].T if sizes.shape[1] > 1 else (-np.ones(len(sizes)), 0)
+        self.unsure.append(float((first - second < 1e-4 * np.abs(sizes).max()).mean()))
+        return float((sizes.argmax(1) == self.expected).mean())
 
 
 @pytest.mark.parametrize("name", models.names())
 def test_replay_equals_plain_on_every_model(name, tmp_path):
-    """Count metrics to the last image, real-valued ones to 1e-4 of them; so are the ratios chosen."""
+    """Count metrics to the last image that is no tie, real-valued ones to 1e-4 of them; so are the ratios
+    chosen."""
     example = models.example(name)
     network = randomize(models.build(name, example["args"]))
     shape = tuple(example["image_shape"])
@@ -132,7 +145,7 @@ def test_replay_equals_plain_on_every_model(name, tmp_path):
     x = images(shape, 12)
     expected = network(paddle.to_tensor(x))
     expected = (expected[0] if isinstance(expected, (list, tuple)) else expected).numpy()
-    for metric in (energy, lambda outputs: agreement(outputs, expected)):
+    for metric in (energy, Agreement(expected)):
         plain = PlainEngine(network, groups, lambda m=metric: m(forward_of(network)(x)[0]))
         replay = ReplayEngine(groups, lambda f, n, m=metric: [m(o) for o in f(x)], 1, images=len(x))
         tables = []
@@ -142,9 +155,9 @@ def test_replay_equals_plain_on_every_model(name, tmp_path):
             list(analyse(engine, groups, l1_scores(network, groups), FACTS, file, ratios, names=names))
             tables.append(Sensitivities.read(file).curves)
         for group in names:
-            limits = {"abs": 1e-6} if metric is not energy else {"rel": 1e-4, "abs": 1e-5}
+            limits = {"rel": 1e-4, "abs": 1e-5} if metric is energy else {"abs": 1e-6 + max(metric.unsure)}
             assert tables[1][group] == pytest.approx(tables[0][group], **limits), group
-        if metric is not energy:
+        if metric is not energy and not max(metric.unsure):
             for budget in (0.01, 0.05, 0.1, 0.2):
                 assert under_budget(tables[1], budget) == under_budget(tables[0], budget)
 

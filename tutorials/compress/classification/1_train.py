@@ -18,6 +18,7 @@ if __name__ == "__main__":
         train_batch_size=16,
         optimizer="adamw",
         learning_rate=0.004,
+        pretrain_weights=given.pretrain_weights,
         save_dir=f"{SAVE}/dense",
     )
     print(f"top-1 {metrics['value']:.4f}, {metrics['size_bytes'] / 1e6:.2f} MB, in {SAVE}/dense/best_model")

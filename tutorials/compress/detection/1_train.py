@@ -17,6 +17,7 @@ if __name__ == "__main__":
         optimizer="adamw",
         learning_rate=0.006,
         clip_norm=10.0,
+        pretrain_weights=given.pretrain_weights,
         save_dir=f"{SAVE}/dense",
     )
     print(f"mAP {metrics['value']:.4f}, {metrics['size_bytes'] / 1e6:.2f} MB, in {SAVE}/dense/best_model")

@@ -19,6 +19,7 @@ def options(epochs: int = 0) -> argparse.Namespace:
     parser.add_argument("--width", type=float, default=0.125, help="width of what is behind it")
     parser.add_argument("--anchors", type=json.loads, help="[[width, height], ...] of tools/anchors.py")
     parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--pretrain_weights", help="first weights of step 1: IMAGENET or a .pdparams file")
     parser.add_argument(
         "--sensitivities_file", default=f"{SAVE}/sensitivities.json", help="a file, or DEFAULT"
     )

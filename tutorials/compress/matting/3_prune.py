@@ -12,7 +12,7 @@ import paddleprune as pp
 if __name__ == "__main__":
     given = options(epochs=3)
     train_dataset, eval_dataset = datasets(given.data, given.size)
-    model = pp.matting.MODNet(scale=given.scale, width=16)
+    model = pp.matting.MODNet(scale=given.scale, width=given.width)
     metrics = model.train(
         num_epochs=given.epochs,
         train_dataset=train_dataset,

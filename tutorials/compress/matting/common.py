@@ -13,7 +13,9 @@ def options(epochs: int = 0) -> argparse.Namespace:
     parser.add_argument("--data", default="data/sample_matting", help="folder with lines `image alpha`")
     parser.add_argument("--size", type=int, default=64, help="side of the network's input in pixels")
     parser.add_argument("--scale", type=float, default=0.35, help="width of the backbone")
+    parser.add_argument("--width", type=int, default=16, help="width of what is behind it")
     parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--pretrain_weights", help="first weights of step 1: IMAGENET or a .pdparams file")
     parser.add_argument(
         "--sensitivities_file", default=f"{SAVE}/sensitivities.json", help="a file, or DEFAULT"
     )

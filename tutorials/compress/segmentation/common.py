@@ -14,6 +14,7 @@ def options(epochs: int = 0) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=64, help="side of the network's input in pixels")
     parser.add_argument("--scale", type=float, default=0.125, help="width of the network")
     parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--pretrain_weights", help="first weights of step 1: IMAGENET or a .pdparams file")
     parser.add_argument(
         "--sensitivities_file", default=f"{SAVE}/sensitivities.json", help="a file, or DEFAULT"
     )
