@@ -5,6 +5,8 @@ in `manifest.json`.
 """
 
 import argparse
+import functools
+import hashlib
 import json
 import sys
 import time
@@ -13,8 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SHOWN = 0.3  # score of a box that is reported
+FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts",
+         "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
@@ -51,11 +55,22 @@ def main(text, load, kind):
     parser.add_argument("--input", required=True, help="a picture, a folder of pictures, or a video")
     parser.add_argument("--save_dir", required=True, help="folder for the drawn pictures or the video")
     parser.add_argument("--threads", type=int, default=0, help="0 = as many as the runtime likes")
+    options = parser.parse_args()
     try:
-        run(parser.parse_args(), load, kind)
+        if not 0 <= options.threads <= 1024:
+            raise Fault(f"--threads: {options.threads} is out of range; it must be 0 to 1024")
+        run(options, load, kind)
     except Fault as fault:
         print(f"{parser.prog}: {fault}", file=sys.stderr)
         raise SystemExit(2) from None
+    except OSError as error:
+        print(
+            f"{parser.prog}: {error.strerror}: '{error.filename}'; mend that and run again", file=sys.stderr
+        )
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted; what was drawn is in {options.save_dir}", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def run(options, load, kind):
@@ -79,18 +94,29 @@ def read_manifest(folder):
         raise Fault(f"'{folder}' has no manifest.json; pass the --save_dir of tools/export.py")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("export", "task", "labels", "files", "input", "transforms"):
-            manifest[key]
-    except (ValueError, TypeError, KeyError) as error:
+        kinds = {"export": str, "task": str, "labels": list, "files": dict, "input": dict, "transforms": list}
+        for key, kind in kinds.items():
+            if not isinstance(manifest[key], kind):
+                raise ValueError(f"'{key}' is {manifest[key]!r:.80}")
+        shape = manifest["input"]["shape"]
+        if len(shape) != 4 or not all(type(n) is int and 0 < n <= 16384 for n in shape):
+            raise ValueError(f"'input.shape' is {shape!r:.80}")
+        if manifest["task"] not in RESULTS:
+            raise ValueError(f"'task' is {manifest['task']!r:.80}")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Fault(f"'{path}' is damaged ({error}); export again") from error
     return manifest
 
 
-def file_of(folder, name):
-    """The path of a file of the export."""
-    path = Path(folder) / name
+def file_of(folder, name, manifest):
+    """The path of a file of the export, which is what the manifest says: a runtime crashes on what is not."""
+    path, facts = Path(folder) / name, manifest["files"].get(name)
     if not path.is_file():
         raise Fault(f"'{path}' does not exist; copy it there, or export again")
+    if not isinstance(facts, dict) or path.stat().st_size != facts.get("size_bytes"):
+        raise Fault(f"'{path}' has {path.stat().st_size} bytes, not those of the manifest; copy both again")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != facts.get("sha256"):
+        raise Fault(f"'{path}' is not the file that the manifest is of; copy both again")
     return str(path)
 
 
@@ -104,7 +130,10 @@ def preprocess(picture, transforms):
         name, arguments = (spec, {}) if isinstance(spec, str) else next(iter(spec.items()))
         if name not in STEPS:
             raise Fault(f"the manifest asks for '{name}', which this client does not know")
-        image = STEPS[name](image, **arguments)
+        try:
+            image = STEPS[name](image, **arguments)
+        except (TypeError, ValueError, ZeroDivisionError, cv2.error) as error:
+            raise Fault(f"the manifest's transform {name} cannot be done on this picture: {error}") from error
     return image.astype(np.float32)
 
 
@@ -209,7 +238,37 @@ def draw(picture, result, background=(0, 160, 80)):
 
 
 def _write(picture, text, place):
-    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
+    """Text with its base at `place`. OpenCV's font has ASCII alone: what else there is needs Pillow, and a font
+    of the system's that has the letters; without them it is written as numbers of its letters."""
+    font = None if text.isascii() else _font_for(text)
+    if font is None:
+        plain = text.encode("ascii", "backslashreplace").decode()
+        cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
+        return
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(picture)
+    ImageDraw.Draw(image).text(place, text, fill=(255, 255, 0), font=font, anchor="ls")
+    picture[:] = np.asarray(image)
+
+
+@functools.lru_cache(maxsize=256)
+def _font_for(text):
+    """A font that draws each letter of the text differently from a letter that no font has; or None."""
+    try:
+        from PIL import ImageFont
+    except ImportError:
+        return None
+    for folder in FONTS:
+        for path in sorted(Path(folder).expanduser().rglob("*.[to]t[fc]")):
+            try:
+                font = ImageFont.truetype(str(path), 16)
+                none = bytes(font.getmask("\ufffe"))
+            except OSError:
+                continue
+            if all(c.isspace() or bytes(font.getmask(c)) != none for c in text):
+                return font
+    return None
 
 
 def find_pictures(path):
@@ -234,11 +293,12 @@ def process_pictures(model, path, save_dir):
     files = find_pictures(path)
     save_dir = make_folder(save_dir, files)
     stems = [file.stem for file in files]
-    results = {}
+    results, faults = {}, []
     for file in files:
-        raw = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        raw = read(file)
         if raw is None:
-            raise Fault(f"'{file}' is not a readable picture")
+            faults.append(file)
+            continue
         picture = cv2.cvtColor(raw, cv2.COLOR_BGR2RGB)
         result = model.result(picture)
         name = file.stem if stems.count(file.stem) == 1 else file.name
@@ -248,8 +308,21 @@ def process_pictures(model, path, save_dir):
                 result[key] = f"{name}_{key}.png"
                 cv2.imwrite(str(save_dir / result[key]), value)
         results[file.name] = result
-    (save_dir / "results.json").write_text(json.dumps(results, indent=1))
+    text = json.dumps(results, indent=1, ensure_ascii=False)
+    (save_dir / "results.json").write_text(text, encoding="utf-8")
+    if faults:
+        raise Fault(
+            f"'{faults[0]}' is not a readable picture ({len(faults)} of {len(files)}); the others are done"
+        )
     return results
+
+
+def read(file):
+    """A picture file -> uint8 BGR, or None."""
+    try:
+        return cv2.imread(str(file), cv2.IMREAD_COLOR)
+    except cv2.error:  # more pixels than OpenCV takes
+        return None
 
 
 def process_video(model, path, save_dir):

@@ -26,20 +26,31 @@ from .config import Config, parse_config
 from .data import transforms as _transforms
 from .data.dataset import Dataset as _Samples
 from .data.readers import find_reader
+from .data.readers._list_files import file_of
 from .engine.checkpoint import load_model as _load
 from .errors import UserError
+from .files import checked_path, exists
 from .lookup import suggest
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder with a list file, and the transforms of its images (a list of specs)."""
+    """A folder with a list file, and the transforms of its images (a list of specs).
 
-    data_dir: str
-    file_list: str
-    label_list: str
+    The list and the labels are named from inside the folder, or, as PaddleX has it, from where the script runs.
+    """
+
+    data_dir: str | Path
+    file_list: str | Path
+    label_list: str | Path
     transforms: list = field(default_factory=list)
     reader: str = "imagenet_list"
+
+    def __post_init__(self) -> None:
+        folder = checked_path(self.data_dir, "data_dir")
+        object.__setattr__(self, "data_dir", str(folder))
+        object.__setattr__(self, "file_list", _beside(folder, self.file_list, "file_list"))
+        object.__setattr__(self, "label_list", _beside(folder, self.label_list, "label_list"))
 
     @property
     def labels(self) -> list[str]:
@@ -51,7 +62,18 @@ class Dataset:
         return _Samples(self._read(), _transforms.Compose(self.transforms)).image_shape()
 
     def _read(self) -> Any:
+        if not exists(Path(self.data_dir), "folder"):
+            raise UserError(f"data_dir: folder '{self.data_dir}' does not exist; give the data's folder")
         return find_reader(self.reader)(self.data_dir, self.file_list, self.label_list)
+
+
+def _beside(folder: Path, name: str | Path, key: str) -> str:
+    """The name of a list from inside its folder where it is in it, its whole path where it is not."""
+    if not str(name):
+        return ""
+    found = file_of(folder, str(checked_path(name, key)), key).resolve()
+    root = folder.resolve()
+    return str(found.relative_to(root) if found.is_relative_to(root) else found)
 
 
 class _Transforms:
@@ -96,16 +118,14 @@ class Model:
         resume: bool = False,
         **train_options: Any,
     ) -> dict[str, Any]:
-        """Train, or prune and retrain with `sensitivities_file`; see `pipeline.train`.
+        """Train, or prune and retrain with `sensitivities_file`; see `pipeline.train`. A model that is trained
+        already, or was loaded, goes on from its weights unless `pretrain_weights` names others.
 
         `train_options`: other keys of the config's `train` section, e.g. schedule="step".
         Returns the metrics of the best model.
         """
-        if train_dataset.data_dir != eval_dataset.data_dir:
-            raise UserError(
-                f"eval_dataset: its data_dir '{eval_dataset.data_dir}' is not that of train_dataset "
-                f"('{train_dataset.data_dir}'); put both lists into one folder"
-            )
+        if pretrain_weights is None and self.model_dir is not None and not resume:
+            pretrain_weights = str(self.model_dir)
         options = {
             "epochs": num_epochs,
             "optimizer": optimizer,
@@ -131,8 +151,11 @@ class Model:
         """The result for one picture: a path, or uint8 RGB [H, W, 3]."""
         return pipeline.predict(self.trained(), image)
 
-    def export(self, save_dir: str, format: str = "inference", targets: tuple = ("x86", "arm")) -> dict:
-        """Write an export that was checked against this model; returns its manifest."""
+    def export(
+        self, save_dir: str, format: str = "inference", targets: str | tuple[str, ...] = ("x86", "arm")
+    ) -> dict:
+        """Write an export that was checked against this model; returns its manifest. `targets`, of lite: x86,
+        arm, or both."""
         return pipeline.export_model(self.trained(), save_dir, format, targets)
 
     def source(self, dataset: Dataset) -> tuple[str, str]:
@@ -159,6 +182,7 @@ class Model:
             "train_list": train.file_list,
             "val_list": val.file_list,
             "labels": train.label_list,
+            "val_root": "" if _same(train.data_dir, val.data_dir) else val.data_dir,
             "train_transforms": train.transforms,
             "eval_transforms": val.transforms,
             "batch_size": batch_size,
@@ -166,6 +190,10 @@ class Model:
         }
         model = {"name": self.name, "args": self.args}
         return parse_config({"task": self.task, "model": model, "data": data, "train": options})
+
+
+def _same(first: str | Path, second: str | Path) -> bool:
+    return Path(first).resolve() == Path(second).resolve()
 
 
 def _plain(transforms: list) -> Any:
@@ -193,6 +221,11 @@ def _sensitivities(
     criterion: str = "l1_norm",
 ) -> dict[str, dict[float, float]]:  # fmt: skip
     """Analyse a trained model; {group: {ratio: relative loss}}, also in `save_file` (JSON)."""
+    if not isinstance(model, Model):
+        raise UserError(
+            f"model: a {type(model).__name__}; give what cls, det, seg, matting or load_model made, e.g. "
+            "load_model('output/dense/best_model')"
+        )
     source = model.source(eval_dataset) if eval_dataset else (None, None)
     job = Job(model.trained(), *source, criterion, batch_size=batch_size)
     return pipeline.analyse_model(job, save_file).curves

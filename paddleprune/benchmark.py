@@ -2,7 +2,6 @@
 
 import datetime
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from .engine.checkpoint import SavedModel, versions
 from .errors import UserError
 from .export import lite, onnx, openvino
 from .export.inference import Exported, export_inference
+from .files import scratch_folder
 from .tasks import of
 
 RUNTIMES = ("inference", "lite", "openvino", "onnx")
@@ -53,8 +53,10 @@ def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int) -> None
     wrong = [name for name in runtimes if name not in RUNTIMES]
     if wrong:
         raise UserError(f"runtime: '{wrong[0]}' is not known; valid: {', '.join(RUNTIMES)}")
-    if min(threads) < 1 or repeats < 1:
-        raise UserError(f"--threads {min(threads)}, --repeats {repeats}: both must be 1 or more")
+    if not threads or not all(1 <= count <= 1024 for count in threads) or not 1 <= repeats <= 10**6:
+        raise UserError(
+            f"--threads {list(threads)}, --repeats {repeats}: threads must be 1 to 1024, repeats 1 or more"
+        )
 
 
 def times(
@@ -110,8 +112,8 @@ def _time_lite(
     repeats: int,
     warmup: int,
 ) -> list[list[float]]:
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{i}.nb" for i in range(len(exported))]
+    with scratch_folder() as folder:
+        paths = [folder / f"{i}.nb" for i in range(len(exported))]
         for path, e in zip(paths, exported, strict=True):
             path.write_bytes(lite.convert(e, "x86"))
         return lite.measure(paths, shapes, threads, repeats, warmup)

@@ -5,7 +5,9 @@ file's own keys over them, then `--set train.epochs=5`. Mappings merge; lists ar
 `model.args` and the transforms are passed on as they are: their owner checks them.
 """
 
+import contextlib
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -15,7 +17,11 @@ from typing import Any
 import yaml
 
 from .errors import UserError
+from .files import checked_path, exists, parse_yaml, read_yaml
 from .lookup import suggest
+
+SIDE = 8192  # longest side of a network's input, pixels
+MANY = 1_000_000  # of what is counted
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,12 @@ class DataConfig:
     train_list: str = "train_list.txt"
     val_list: str = "val_list.txt"
     labels: str = "labels.txt"
+    val_root: str = ""  # the folder of the validation list's paths, where it is another one
     train_transforms: list = field(default_factory=list)
     eval_transforms: list = field(default_factory=list)
     batch_size: int = 32
     workers: int = 0  # threads that read training images ahead; 0 = none
+    mask_values: dict = field(default_factory=dict)  # of segmentation: {value in the masks: class}
 
 
 @dataclass(frozen=True)
@@ -97,10 +105,11 @@ class Config:
 
 def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
     """Read a config file, its base and `a.b=value` overrides. Raises UserError."""
-    raw = _read_yaml(Path(path))
+    path = checked_path(path, "--config")
+    raw = _read_yaml(path)
     base = raw.pop("_base_", None)
     if base is not None:
-        parent = _read_yaml(Path(path).parent / str(base))
+        parent = _read_yaml(path.parent / checked_path(base, f"config '{path}': _base_"))
         if "_base_" in parent:
             raise UserError(f"{base}: a base cannot have a base of its own; copy its keys into it")
         raw = _merge(parent, raw)
@@ -114,38 +123,45 @@ def parse_config(raw: dict[str, Any]) -> Config:
     return check_ranges(_build(Config, raw, ""))
 
 
+def parse_data(raw: dict[str, Any], where: str) -> DataConfig:
+    """The `data` section alone, of a model file; `where` begins the dotted keys of errors."""
+    return _check_data(_build(DataConfig, raw, where), where)
+
+
 def dump_config(config: Config) -> str:
     return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
 
 
 def check_ranges(config: Config) -> Config:
     """Values with the right type and no sense are refused here, before any work is done."""
-    shape = config.data.image_shape
+    _check_data(config.data, "data")
+    train = config.train
     rules = [
-        ("data.image_shape", shape, len(shape) == 3 and min(shape) > 0, "[C, H, W], all above 0"),
-        ("data.batch_size", config.data.batch_size, config.data.batch_size > 0, "above 0"),
-        ("data.workers", config.data.workers, config.data.workers >= 0, "0 or more"),
-        ("train.epochs", config.train.epochs, config.train.epochs >= 0, "0 or more"),
-        ("train.seed", config.train.seed, config.train.seed >= 0, "0 or more"),
-        ("train.early_stop", config.train.early_stop, config.train.early_stop >= 0, "0 or more"),
-        ("train.learning_rate", config.train.learning_rate, config.train.learning_rate > 0, "above 0"),
-        ("train.eval_every", config.train.eval_every, config.train.eval_every > 0, "above 0"),
-        ("train.log_every", config.train.log_every, config.train.log_every > 0, "above 0"),
-        ("train.label_smoothing", config.train.label_smoothing,
-         0 <= config.train.label_smoothing < 1, "in [0, 1)"),
+        ("train.epochs", train.epochs, 0 <= train.epochs <= MANY, f"0 to {MANY}"),
+        ("train.seed", train.seed, 0 <= train.seed < 2**32, "0 to 2^32 - 1"),
+        ("train.early_stop", train.early_stop, train.early_stop >= 0, "0 or more"),
+        ("train.learning_rate", train.learning_rate, train.learning_rate > 0, "above 0"),
+        ("train.warmup_epochs", train.warmup_epochs, 0 <= train.warmup_epochs <= MANY, "0 or more"),
+        ("train.momentum", train.momentum, 0 <= train.momentum < 1, "in [0, 1)"),
+        ("train.weight_decay", train.weight_decay, 0 <= train.weight_decay <= 1, "in [0, 1]"),
+        ("train.clip_norm", train.clip_norm, train.clip_norm >= 0, "0 or more"),
+        ("train.eval_every", train.eval_every, train.eval_every > 0, "above 0"),
+        ("train.save_every", train.save_every, train.save_every >= 0, "0 or more"),
+        ("train.log_every", train.log_every, train.log_every > 0, "above 0"),
+        ("train.step_epochs", train.step_epochs, all(n > 0 for n in train.step_epochs), "above 0"),
+        ("train.label_smoothing", train.label_smoothing, 0 <= train.label_smoothing < 1, "in [0, 1)"),
+        ("prune.recalibrate", config.prune.recalibrate, config.prune.recalibrate >= 0, "0 or more"),
         ("prune.ratio", config.prune.ratio, 0 <= config.prune.ratio < 1, "in [0, 1)"),
         ("prune.threshold", config.prune.threshold, 0 <= config.prune.threshold <= 1, "in [0, 1]"),
-        ("prune.align", config.prune.align, config.prune.align > 0, "1 or more"),
+        ("prune.align", config.prune.align, 0 < config.prune.align <= MANY, f"1 to {MANY}"),
         ("prune.target.macs", config.prune.target.macs, 0 <= config.prune.target.macs <= 1, "in [0, 1]"),
         ("prune.target.params", config.prune.target.params,
          0 <= config.prune.target.params <= 1, "in [0, 1]"),
         ("prune.target.latency", config.prune.target.latency,
          0 <= config.prune.target.latency <= 1, "in [0, 1]"),
-        ("prune.target.threads", config.prune.target.threads, config.prune.target.threads > 0, "1 or more"),
+        ("prune.target.threads", config.prune.target.threads, 0 < config.prune.target.threads <= 1024, "1 to 1024"),
     ]  # fmt: skip
-    for key, value, good, valid in rules:
-        if not good:
-            raise UserError(f"{key}: {value} is out of range; it must be {valid}")
+    _refuse_first(rules)
     choices = [
         ("train.optimizer", config.train.optimizer, ("momentum", "adam", "adamw")),
         ("train.schedule", config.train.schedule, ("cosine", "linear", "step", "constant")),
@@ -163,13 +179,33 @@ def check_ranges(config: Config) -> Config:
     return config
 
 
+def _check_data(data: DataConfig, key: str) -> DataConfig:
+    shape = data.image_shape
+    good = len(shape) == 3 and shape[0] == 3 and all(0 < n <= SIDE for n in shape[1:])
+    _refuse_first([
+        (f"{key}.image_shape", shape, good, f"[3, H, W], H and W from 1 to {SIDE}"),
+        (f"{key}.batch_size", data.batch_size, 0 < data.batch_size <= MANY, f"1 to {MANY}"),
+        (f"{key}.workers", data.workers, 0 <= data.workers <= 256, "0 to 256"),
+        (f"{key}.mask_values", data.mask_values, all(type(n) is int for pair in data.mask_values.items() for n in pair),
+         "{value in the masks: class}, whole numbers"),
+    ])  # fmt: skip
+    for name in ("root", "train_list", "val_list", "labels", "val_root"):
+        value = getattr(data, name)
+        if value or name in ("root", "train_list", "val_list"):
+            checked_path(value, f"{key}.{name}")
+    return data
+
+
+def _refuse_first(rules: list[tuple[str, Any, bool, str]]) -> None:
+    for key, value, good, valid in rules:
+        if not good:
+            raise UserError(f"{key}: {str(value)[:80]} is out of range; it must be {valid}")
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"config '{path}' does not exist; see the files in configs/")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"config '{path}' is not valid YAML: {error}") from error
+    if not exists(path):
+        raise UserError(f"config '{str(path)[:300]}' does not exist; see the files in configs/")
+    raw = read_yaml(path, "config")
     if not isinstance(raw, dict):
         raise UserError(f"config '{path}' must be a mapping of keys; see the files in configs/")
     return raw
@@ -188,22 +224,27 @@ def _parse_override(text: str) -> dict:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set {text}: write key=value, e.g. --set train.epochs=5")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {text}: the value is not valid YAML") from error
+    parsed = _parse_value(value, f"--set {text[:80]}: the value")
     for part in reversed(key.strip().split(".")):
         parsed = {part: parsed}
     return parsed
 
 
+def _parse_value(text: str, what: str) -> Any:
+    """A value as YAML reads it; but a '#' in it begins no comment, as it would in a file."""
+    plain = text.strip()
+    if " #" in plain and plain[0] not in "\"'[{":
+        return plain
+    return parse_yaml(text, what)
+
+
 def _build(cls: type, raw: Any, prefix: str) -> Any:
     if not isinstance(raw, dict):
-        raise UserError(f"{prefix or 'config'}: expected a mapping of keys, got {raw!r}")
+        raise UserError(f"{prefix or 'config'}: expected a mapping of keys, got {str(raw)[:80]!r}")
     hints = typing.get_type_hints(cls)
     for key in raw:
         if key not in hints:
-            raise UserError(f"{_dotted(prefix, key)}: unknown key; {suggest(key, hints)}")
+            raise UserError(f"{_dotted(prefix, str(key)[:80])}: unknown key; {suggest(key, hints)}")
     values = {k: _convert(hints[k], v, _dotted(prefix, k)) for k, v in raw.items()}
     for f in dataclasses.fields(cls):
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
@@ -217,18 +258,25 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
         return _build(typing.cast(type, hint), value, key)
     origin = typing.get_origin(hint) or hint
     if origin is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as a string
-        try:
-            return float(value)
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value) if abs(value) < 2**1000 else math.inf
+    if origin is float and isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{key}: {value} is out of range; it must be a finite number")
     wrong = not isinstance(value, origin) or (origin is int and isinstance(value, bool))
     inner = typing.get_args(hint)
     if wrong or (inner and not all(isinstance(item, inner[0]) for item in value)):
         name = str(hint) if isinstance(hint, types.GenericAlias) else hint.__name__
-        raise UserError(f"{key}: expected {name}, got {value!r}")
+        raise UserError(f"{key}: expected {name}, got {_shown(value)}")
+    if inner and inner[0] is int and any(isinstance(item, bool) for item in value):
+        raise UserError(f"{key}: expected {hint}, got {_shown(value)}")
     return value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _dotted(prefix: str, key: object) -> str:

@@ -30,18 +30,23 @@ def find_module(package: ModuleType, name: str, key: str) -> ModuleType:
     """Import `package.name`. `key` is the config key that named it, for the error."""
     names = module_names(package)
     if name not in names:
-        raise UserError(f"{key}: '{name}' is not known; {suggest(name, names)}")
+        raise UserError(f"{key}: '{str(name)[:80]}' is not known; {suggest(str(name)[:80], names)}")
     return importlib.import_module(f"{package.__name__}.{name}")
 
 
 def construct(factory: Any, arguments: dict, key: str) -> Any:
     """Call `factory(**arguments)`; a wrong or missing argument is a UserError naming `key`."""
     try:
+        if not all(isinstance(name, str) for name in arguments):
+            raise TypeError("names of arguments must be texts")
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
         valid = ", ".join(p for p in inspect.signature(factory).parameters)
         raise UserError(f"{key}: {error}; its arguments are: {valid or 'none'}") from error
     try:
         return factory(**arguments)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise UserError(f"{key}: {error}; the values {arguments} do not fit") from error
+    except UserError:
+        raise
+    except Exception as error:  # whatever a library makes of values that do not fit
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise UserError(f"{key}: {reason[:200]}; the values {str(arguments)[:200]} do not fit") from error

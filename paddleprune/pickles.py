@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from .errors import UserError
+from .files import read_bytes
 
 MAX_BYTES = 4 * 2**30
+MAX_PARTS = 1_000_000
 
 
 class _Refused(Exception):
@@ -97,16 +99,21 @@ def _allowed(module: str, name: str) -> Any:
     raise _Refused(f"'{module}.{name}'")
 
 
-def _plain(value: Any) -> Any:
-    """The value with arrays in the place of their stand-ins."""
+def _plain(value: Any, parts: list[int] | None = None) -> Any:
+    """The value with arrays in the place of their stand-ins. A list may hold another one many times, so a few
+    bytes can unfold to any size: `parts` counts what is left of `MAX_PARTS`."""
+    parts = [MAX_PARTS] if parts is None else parts
+    parts[0] -= 1
+    if parts[0] < 0:
+        raise _Refused(f"more than {MAX_PARTS} values")
     if isinstance(value, _Array):
         return value.array
     if isinstance(value, dict):
-        return {_plain(k): _plain(v) for k, v in value.items()}
+        return {_plain(k, parts): _plain(v, parts) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_plain(v) for v in value)
+        return type(value)(_plain(v, parts) for v in value)
     if isinstance(value, SlimStatus):
-        value.__dict__.update({k: _plain(v) for k, v in vars(value).items()})
+        value.__dict__.update({k: _plain(v, parts) for k, v in vars(value).items()})
         return value
     if isinstance(value, (str, bytes, int, float, type(None))):
         return value
@@ -125,12 +132,9 @@ def load(path: str | Path, what: str) -> Any:
     function but those that rebuild plain values and numpy arrays.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{what} '{path}' does not exist; check the path")
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{what} '{path}' is larger than {MAX_BYTES >> 30} GiB; it was not read")
+    raw = read_bytes(path, what, MAX_BYTES)
     try:
-        return _plain(_Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load())
+        return _plain(_Unpickler(io.BytesIO(raw), encoding="latin1").load())
     except _Refused as refused:
         raise UserError(
             f"{what} '{path}' asks to load {refused}, which could run code; it was refused. "

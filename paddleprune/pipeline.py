@@ -19,8 +19,9 @@ from .analysis.job import Job
 from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
 from .data import anchors
+from .data.check import check_data
 from .data.dataset import Batches, Dataset, open_dataset, open_reader, to_chw
-from .data.images import find_images, read_image, write_image
+from .data.images import as_picture, find_images, read_image, write_image
 from .data.transforms import Compose
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
@@ -28,12 +29,12 @@ from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
 from .engine.score import score
-from .engine.start import new_model, open_model
+from .engine.start import fingerprints, new_model, open_model, refuse_other_run
 from .errors import UserError
 from .export import formats, lite, lite_check
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
-from .files import make_folder, write_json, write_text
+from .files import checked_path, make_folder, only_one, write_json, write_text
 from .progress import bar
 from .prune import hooks_for, prune
 from .pruning.groups import find_groups
@@ -56,7 +57,15 @@ def train(
     With `resume`, `config` is the one saved in `save_dir`, possibly with more epochs.
     Returns what is written to `save_dir/metrics.json`.
     """
-    folder = Path(save_dir)
+    folder = checked_path(save_dir, "--save_dir")
+    with only_one(folder):
+        return _train(config, folder, pretrain_weights, sensitivities_file, eval_metric_loss, resume)
+
+
+def _train(
+    config: Config, folder: Path, pretrain_weights: str | None, sensitivities_file: str | None,
+    eval_metric_loss: float | None, resume: bool,
+) -> dict[str, Any]:  # fmt: skip
     train_set = open_dataset(config.data, "train", config.train.seed)
     eval_set = open_dataset(config.data, "val")
     if eval_set.labels != train_set.labels:
@@ -71,6 +80,8 @@ def train(
     paddle.seed(config.train.seed)
     if resume:
         saved = checkpoint.load_model(folder / "latest")
+        refuse_other_run(folder, config, saved, train_set, eval_set)
+        check_data(train_set, eval_set, folder)
     else:
         if pretrain_weights and folder.resolve() in Path(pretrain_weights).resolve().parents:
             raise UserError(
@@ -79,16 +90,19 @@ def train(
             )
         first = scheme.prunes_first(config.prune, sensitivities_file, eval_metric_loss)
         saved = new_model(config, task, pretrain_weights)
+        saved.facts["lists"] = fingerprints(train_set, eval_set)
+        check_data(train_set, eval_set, folder)
         if first:
             tables = _beside(pretrain_weights, folder)
-            prune(saved, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, tables)
+            known = pretrain_weights is not None or config.prune.weights == "scratch"
+            prune(saved, known, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, tables)
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     run = Run(saved.network, task, batches, config.train, optimizer, schedule)
     if resume:
         run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer)
         schedule.step(run.state.step)
     else:
-        shutil.rmtree(folder / "latest", ignore_errors=True)  # of an earlier run into the same folder
+        _clear(folder)
     if ranks.rank() == 0:
         write_text(make_folder(folder) / "config.yml", dump_config(config))
 
@@ -97,6 +111,15 @@ def train(
 
     fit(run, [*hooks_for(saved, config), *standard(folder, saved, judge)])
     return _write_metrics(folder, saved, run, eval_set)
+
+
+def _clear(folder: Path) -> None:
+    """What an earlier run into the same folder left goes when the new one begins."""
+    if ranks.rank() == 0:
+        for name in ("latest", "best_model"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in ("metrics.json", "log.jsonl"):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _beside(pretrain_weights: str | None, folder: Path) -> Path:
@@ -152,8 +175,9 @@ def check_lite(config: Config | None, model_dir: str | Path | None = None) -> li
 def _untrained(config: Config) -> tuple[Task, paddle.nn.Layer, tuple[int, int, int]]:
     """The config's task, network and image shape, without its data; two classes if it names no number."""
     classes = config.model.args.get("num_classes", 2)
-    if not isinstance(classes, int) or classes < 1:
-        raise UserError(f"model.args.num_classes: {classes!r} must be a whole number, 1 or more")
+    if type(classes) is not int or not 1 <= classes <= models.LARGEST["num_classes"]:
+        most = models.LARGEST["num_classes"]
+        raise UserError(f"model.args.num_classes: {classes!r:.80} must be a whole number, 1 to {most}")
     labels = [str(i) for i in range(classes)]
     task = tasks.make(config, labels)
     channels, height, width = config.data.image_shape
@@ -190,9 +214,13 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
         raise UserError(f"--save_dir: '{folder}' holds the pictures themselves; choose another folder")
     task, run = predictor(model_dir)
     stems = [path.stem for path in files]
-    results = {}
+    results, faults = {}, []
     for path in bar(files, "infer", len(files), "image"):
-        picture = read_image(path, "--image")
+        try:
+            picture = read_image(path, "--image")
+        except UserError as fault:
+            faults.append(str(fault))
+            continue
         found = run(picture)
         name = path.stem if stems.count(path.stem) == 1 else path.name
         write_image(folder / f"{name}.png", task.draw(picture, found))
@@ -202,12 +230,18 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
                 write_image(folder / found[key], value)
         results[path.name] = found
     write_json(folder / "results.json", results)
+    if faults:
+        others = f"; the results of the other {len(results)} are in '{folder}'" if results else ""
+        raise UserError(f"{faults[0]} ({len(faults)} of {len(files)} pictures could not be read{others})")
     return results
 
 
 def predict(model_dir: str | Path, image: str | Path | np.ndarray) -> dict[str, Any]:
     """The result of a model for one picture: a path, or uint8 RGB [H, W, 3]."""
-    picture = image if isinstance(image, np.ndarray) else read_image(find_images(image)[0], "image")
+    if isinstance(image, (str, Path)):
+        picture = read_image(find_images(checked_path(image, "image"), "image")[0], "image")
+    else:
+        picture = as_picture(image, "image")
     return predictor(model_dir)[1](picture)
 
 
@@ -229,7 +263,7 @@ def export_model(
     model_dir: str | Path,
     save_dir: str | Path,
     form: str,
-    targets: Sequence[str] = ("x86", "arm"),
+    targets: str | Sequence[str] = ("x86", "arm"),
     dataset: str | None = None,
     images: int = 200,
     quant: str = "",
@@ -240,7 +274,8 @@ def export_model(
     the manifest. Raises UserError, with nothing written, if the two differ by more than the tolerance, or
     if quantisation costs more than 5 % of the metric.
     """
-    folder = Path(save_dir)
+    targets = targets.split(",") if isinstance(targets, str) else list(targets)
+    folder = checked_path(save_dir, "--save_dir")
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.deployed(saved.network)

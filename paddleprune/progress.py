@@ -21,6 +21,7 @@ def bar(
         leave=keep,
         unit=unit,
         initial=start,
+        position=None if live else 0,  # in a file no line is above another
         mininterval=0.1 if live else 30,
         dynamic_ncols=live,
         disable=multiprocessing.parent_process() is not None

@@ -27,12 +27,13 @@ Choice = tuple[dict[str, Any], Callable[[], None]]  # what was chosen, for the f
 
 
 def prune(
-    saved: SavedModel, config: Config, task: Task, batches: Batches, eval_set: Dataset,
+    saved: SavedModel, known: bool, config: Config, task: Task, batches: Batches, eval_set: Dataset,
     sensitivities_file: str | None, eval_metric_loss: float | None, folder: Path,
 ) -> None:  # fmt: skip
     """Narrow `saved.network` by the config's strategy and judge it before retraining. What was done goes
     into `saved.facts["pruning"]`, measured latencies into `folder`. Raises UserError for a model
-    that is pruned already, and for settings that do not fit the model, before anything takes long."""
+    that is pruned already, for settings that do not fit the model, and for one whose weights are not
+    `known` but random, before anything takes long."""
     if saved.plan is not None:
         raise UserError(
             "--pretrain_weights: the model is pruned already; leave --sensitivities_file and prune.strategy out "
@@ -44,6 +45,11 @@ def prune(
     else:
         facts, narrow = _choose_channels(
             saved, config, task, batches, sensitivities_file, eval_metric_loss, folder
+        )
+    if not known:
+        raise UserError(
+            "--pretrain_weights: missing; without it the network that is pruned has random weights. Give the "
+            "best_model/ of a run, or set prune.weights=scratch to train a narrow network anew"
         )
     before = score(saved.network, task, eval_set, size, "before pruning")[main]
     dense: dict[str, Any] = cost.count(saved.network, saved.image_shape).as_dict()

@@ -34,7 +34,7 @@ def run(sample_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     train(load_config(CONFIG, [f"data.root={sample_data}", *SMALL]), folder / "dense")
     pruned = [f"data.root={sample_data}", *SMALL, "prune.strategy=uniform", "prune.ratio=0.5"]
-    train(load_config(CONFIG, pruned), folder / "pruned")
+    train(load_config(CONFIG, pruned), folder / "pruned", str(folder / "dense/best_model"))
     return {"data": str(sample_data), "dir": folder, "model": str(folder / "dense/best_model"),
             "pruned": str(folder / "pruned/best_model")}  # fmt: skip
 

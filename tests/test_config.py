@@ -94,7 +94,7 @@ def test_a_base_of_a_base_is_refused(tmp_path):
         (["RandomCrp"], "did you mean 'RandomCrop'"),
         ([{"RandomCrop": {"sise": 3}}], "RandomCrop"),
         ([{"RandomCrop": 3}], "must be a mapping"),
-        ([{"CenterCrop": {"size": -1}}], "above 0"),
+        ([{"CenterCrop": {"size": -1}}], "from 1 to"),
         ([{"a": {}, "b": {}}], "must be a name or one"),
         ([{"Normalize": {"mean": [0, 0, 0], "std": [0, 1, 1]}}], "std above 0"),
     ],

@@ -23,7 +23,13 @@ def load(folder, manifest, threads):
 
     hints = {"INFERENCE_NUM_THREADS": threads} if threads else {}
     hints["INFERENCE_PRECISION_HINT"] = "f32"
-    compiled = openvino.Core().compile_model(file_of(folder, "model.xml"), "CPU", hints)
+    files = [file_of(folder, name, manifest) for name in ("model.xml", "model.bin")]
+    try:
+        compiled = openvino.Core().compile_model(files[0], "CPU", hints)
+    except RuntimeError as error:
+        raise Fault(
+            f"OpenVINO cannot load '{files[0]}' ({str(error).splitlines()[0]}); export again"
+        ) from error
 
     def run(images):
         found = compiled(images)

@@ -1,5 +1,6 @@
 """The commands. `python tools/train.py ...` and `paddleprune train ...` are the same."""
 
+import contextlib
 import logging
 import os
 import shlex
@@ -8,9 +9,10 @@ import time
 import warnings
 from collections.abc import Sequence
 
+from .. import __version__
 from ..errors import UserError
 from ._ending import Terminated, catching_sigterm
-from ._verb import Parser
+from ._verb import Options, Parser
 from .analyse import merge_sensitivities, sensitivity
 from .judge import benchmark, evaluate, infer, report
 from .ship import export, lite_check
@@ -32,16 +34,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.command = shlex.join(["paddleprune", *arguments])
     options.begun = time.time()
     _quiet()
+    code, line = _run(options)
+    if not _flushed():
+        code, line = code or 2, line or "cannot write to the standard output; what it would have said is lost"
+    if line:
+        print(f"paddleprune {options.verb}: {line}", file=sys.stderr)
+    return code
+
+
+def _run(options: Options) -> tuple[int, str]:
+    """Carry the verb out; the exit code, and what has to be said on stderr."""
     try:
         with catching_sigterm():
             options.run(options)
     except UserError as error:
-        print(f"paddleprune {options.verb}: {error}", file=sys.stderr)
-        return 2
+        return 2, str(error)
     except KeyboardInterrupt as stop:
-        print(f"paddleprune {options.verb}: interrupted; {options.go_on(options)}", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
-    return 0
+        return 143 if isinstance(stop, Terminated) else 130, f"interrupted; {options.go_on(options)}"
+    except BrokenPipeError:  # the reader, head say, has what it wants
+        return 0, ""
+    except MemoryError:
+        return 2, "there is not enough memory; take a smaller batch, picture or network"
+    except OSError as error:  # a disk that is full, a file that has gone
+        return (
+            2,
+            f"{error.strerror or error}{f': {error.filename!r}' if error.filename else ''}; mend that and run again",
+        )
+    return 0, ""
+
+
+def _flushed() -> bool:
+    """Write out what was printed; a pipe that nobody reads is no fault."""
+    try:
+        sys.stdout.flush()
+        return True
+    except BrokenPipeError:
+        good = True
+    except (OSError, ValueError):
+        good = False
+    with contextlib.suppress(
+        OSError, ValueError, AttributeError
+    ):  # or the interpreter tries again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return good
 
 
 def console() -> None:
@@ -52,6 +87,7 @@ def console() -> None:
 def _quiet() -> None:
     """Our log lines as they are; other packages' warnings not at all."""
     warnings.filterwarnings("ignore")
+    logging.raiseExceptions = False  # where nobody reads what is logged, the work goes on
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of worker processes
     os.environ.setdefault("GLOG_minloglevel", "2")
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stdout, force=True)
@@ -65,6 +101,7 @@ def parser() -> Parser:
         prog="paddleprune",
         description="Make a vision network small: train, analyse, prune + retrain, export.",
     )
+    top.add_argument("--version", action="version", version=f"paddleprune {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
     for add in VERBS:
         add(verbs)

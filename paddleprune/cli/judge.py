@@ -14,9 +14,10 @@ def evaluate(verbs: Any) -> None:
         from ..files import write_json
 
         values = pipeline.evaluate_model(options.model_dir, options.dataset, options.list)
+        print("  ".join(f"{name} {value:.4f}" for name, value in values.items()))
         target = Path(options.save_file or Path(options.model_dir) / "eval.json")
         write_json(target, {k: v if math.isfinite(v) else None for k, v in values.items()})
-        print("  ".join(f"{name} {value:.4f}" for name, value in values.items()), f"in {target}")
+        print(f"in {target}")
 
     verb = add_verb(verbs, run, "eval", "Evaluate a model directory.", "--model_dir output/dense/best_model")
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run")

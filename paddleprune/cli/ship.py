@@ -11,7 +11,7 @@ def export(verbs: Any) -> None:
         from .. import pipeline
 
         manifest = pipeline.export_model(
-            options.model_dir, options.save_dir, options.format, options.targets.split(","),
+            options.model_dir, options.save_dir, options.format, options.targets,
             options.dataset, options.images, options.quant,
         )  # fmt: skip
         parity = manifest["parity"]

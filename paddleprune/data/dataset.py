@@ -11,7 +11,9 @@ import numpy as np
 
 from ..config import DataConfig
 from ..errors import UserError
+from ..files import checked_path, exists
 from .readers import find_reader
+from .readers._list_files import file_of
 from .transforms import Compose
 
 
@@ -86,13 +88,21 @@ def to_chw(sample: dict) -> dict:
 
 def open_reader(data: DataConfig, split: str) -> Any:
     """What reads the files of the 'train' or 'val' split of a config. Raises UserError for any fault in them."""
-    if not Path(data.root).is_dir():
+    apart = split != "train" and data.val_root
+    key, root = ("data.val_root", data.val_root) if apart else ("data.root", data.root)
+    if not exists(checked_path(root, key), "folder"):
         raise UserError(
-            f"data.root: folder '{data.root}' does not exist; give the data's folder "
-            "with --set data.root=DIR or --dataset DIR"
+            f"{key}: folder '{root[:300]}' does not exist; give the data's folder "
+            f"with --set {key}=DIR or --dataset DIR"
         )
     list_file = data.train_list if split == "train" else data.val_list
-    return find_reader(data.reader)(data.root, list_file, data.labels)
+    labels = data.labels
+    if apart and labels and not exists(Path(root) / labels):
+        labels = str(file_of(Path(data.root), labels, "data.labels"))
+    options: dict[str, Any] = {"values": data.mask_values} if data.mask_values else {}
+    if options and data.reader != "seg_list":
+        raise UserError(f"data.mask_values: the reader '{data.reader}' has no masks; leave it out")
+    return find_reader(data.reader)(root, list_file, labels, **options)
 
 
 def open_dataset(data: DataConfig, split: str, seed: int = 0) -> Dataset:

@@ -1,49 +1,140 @@
-"""Picture files: find, read, write."""
+"""Picture files: find, read, write. The one place that opens them.
 
+Pictures, masks and alphas are read the same way: a regular file, its size looked at before it is decoded,
+turned as its Exif tag says. What is wrong with a file is one line that begins with where it was named.
+"""
+
+import io
+import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
-from ..files import atomic_file
+from ..files import atomic_file, exists
 
 ORIENTATION = 0x0112  # Exif tag; from 5 on the sides are swapped
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+SIDE = 30_000  # longest side of a picture, and of what a transform makes of it, pixels
+LIMIT = "PADDLEPRUNE_MAX_MEGAPIXELS"  # environment variable
+GREY = ("L", "P", "I", "I;16", "I;16B", "1")  # Pillow's modes with a value a pixel
 
 
 def find_images(path: str | Path, where: str = "--image") -> list[Path]:
     """A picture, or the pictures directly inside a folder, by name. Raises UserError if none; `where` begins
     it."""
     path = Path(path)
-    if path.is_file():
+    if exists(path):
         return [path]
-    found = sorted(p for p in path.glob("*") if p.suffix.lower() in ENDINGS) if path.is_dir() else []
+    found = sorted(p for p in path.glob("*") if p.suffix.lower() in ENDINGS) if exists(path, "folder") else []
+    found = [p for p in found if exists(p)]
     if not found:
         raise UserError(
-            f"{where}: '{path}' is no picture and no folder with any ({', '.join(ENDINGS)}); check the path"
+            f"{where}: '{str(path)[:300]}' is no picture and no folder with any ({', '.join(ENDINGS)}); check the path"
         )
     return found
 
 
+def check_pixels(width: float, height: float, what: str) -> None:
+    """Raises UserError for more pixels than are read. The limit is 100 megapixels; a variable of the
+    environment raises it."""
+    most = _most()
+    if width * height > most or max(width, height) > SIDE:
+        raise UserError(
+            f"{what} would have {width:.0f}x{height:.0f} pixels; up to {most / 1e6:g} megapixels and {SIDE} a side "
+            f"are taken: make it smaller, or set {LIMIT}"
+        )
+
+
+def _most() -> float:
+    text = os.environ.get(LIMIT, "100")
+    try:
+        return float(text) * 1e6
+    except ValueError as error:
+        raise UserError(f"{LIMIT}: '{text}' must be a number of megapixels, e.g. 200") from error
+
+
 def read_image(path: Path, where: str) -> np.ndarray:
-    """An image file -> uint8 RGB [H, W, 3]. `where` begins the error if it cannot be decoded."""
-    encoded = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    if image is None:
-        raise UserError(f"{where}: '{path}' is not a readable image; replace or remove it")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    """An image file -> uint8 RGB [H, W, 3], as it is shown. `where` begins the error if it cannot be decoded.
+
+    Of 16 bits the upper 8 are taken. A picture that uses no more than 12 of them is refused: what it shows
+    would be a few grey levels.
+    """
+    encoded, header = _opened(path, where)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image = _decoded(encoded, flags, path, where)
+    if image.dtype == np.uint16:
+        if image.max() < 1 << 12:
+            raise UserError(
+                f"{where}: '{path}' has 16 bits a value and uses {max(1, int(image.max()).bit_length())} of them (the "
+                f"largest value is {image.max()}); save it with 8 bits, its values scaled to 0 to 255"
+            )
+        image = (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise UserError(f"{where}: '{path}' holds {image.dtype} values; save it with 8 bits")
+    return _turned(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), header)
+
+
+def read_values(path: Path, where: str) -> np.ndarray:
+    """A picture with one value a pixel, a palette's number or a grey level -> [H, W] as it is shown.
+    Raises UserError for a colour picture."""
+    header = _opened(path, where)[1]
+    if header.mode not in GREY:
+        raise UserError(
+            f"{where}: mask '{path}' is a colour picture ({header.mode}); save class indices as a grey or palette PNG"
+        )
+    try:
+        return _turned(np.array(header), header)
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        raise UserError(f"{where}: mask '{path}' is damaged ({error}); replace or remove it") from error
+
+
+def read_alpha(path: Path, where: str, of_itself: bool = False) -> np.ndarray:
+    """The fourth channel of a picture that has one, or a grey picture, 8 or 16 bits -> float32 [H, W] in
+    [0, 1], as it is shown. `of_itself`: the same file is the picture."""
+    encoded, header = _opened(path, where)
+    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    raw = _decoded(encoded, flags, path, where)
+    if raw.dtype.kind != "u":
+        raise UserError(f"{where}: alpha '{path}' holds {raw.dtype}; save it with 8 or 16 bits")
+    if raw.ndim == 3:
+        raw = _one_channel(raw, path, where, of_itself)
+    most = np.iinfo(raw.dtype).max
+    if raw.dtype == np.uint16 and 1 < raw.max() < 1 << 12:
+        raise UserError(
+            f"{where}: alpha '{path}' has 16 bits a value, and its largest is {raw.max()}: less than 1/16; save it so "
+            f"that {most} stands for 1"
+        )
+    return _turned(raw.astype(np.float32) / most, header)
+
+
+def _one_channel(raw: np.ndarray, path: Path, where: str, of_itself: bool) -> np.ndarray:
+    grey = not (raw[..., :3] != raw[..., :1]).any()
+    opaque = raw.shape[2] == 4 and bool((raw[..., 3] == np.iinfo(raw.dtype).max).all())
+    if raw.shape[2] == 4 and not (opaque and grey and not of_itself):
+        if opaque and not of_itself:
+            raise UserError(
+                f"{where}: alpha '{path}' is a colour picture that is opaque everywhere; save the alpha grey"
+            )
+        return raw[..., 3]
+    if not grey:
+        raise UserError(f"{where}: alpha '{path}' is a colour picture; save it grey, or as RGBA")
+    return raw[..., 0]
 
 
 def size_of(path: Path, where: str) -> tuple[int, int]:
     """Height and width, from the header, of the picture as it is shown: cameras turn it by a tag."""
-    try:
-        with Image.open(path) as opened:
-            turned = opened.getexif().get(ORIENTATION, 1) >= 5
-            return opened.size if turned else opened.size[::-1]
-    except OSError as error:
-        raise UserError(f"{where}: '{path}' is not a readable image; replace or remove it") from error
+    header = _header(path, where)
+    width, height = header.size
+    return (width, height) if _orientation(header) >= 5 else (height, width)
+
+
+def mode_of(path: Path, where: str) -> str:
+    """Pillow's word for what a pixel holds, from the header."""
+    return _header(path, where).mode
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -53,3 +144,85 @@ def write_image(path: Path, image: np.ndarray) -> None:
     )[1]
     with atomic_file(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
+
+
+def as_picture(array: Any, what: str) -> np.ndarray:
+    """A picture that a program gives -> uint8 RGB [H, W, 3]: grey ones get three channels, alphas go. Raises
+    UserError for anything else."""
+    picture = np.asarray(array)
+    if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or not picture.size:
+        raise UserError(
+            f"{what}: an array of {picture.dtype} {list(picture.shape)}; give a path, or a picture as uint8 RGB [H, W, 3]"
+        )
+    if picture.ndim == 2 or picture.shape[2] == 1:
+        return np.repeat(picture.reshape(*picture.shape[:2], 1), 3, axis=2)
+    if picture.shape[2] not in (3, 4):
+        raise UserError(f"{what}: a picture with {picture.shape[2]} channels; give uint8 RGB [H, W, 3]")
+    return picture[..., :3]
+
+
+def _opened(path: Path, where: str) -> tuple[np.ndarray, Image.Image]:
+    """The bytes of a picture and its header."""
+    if not exists(path):
+        raise UserError(f"{where}: '{path}' is no picture file; mend the path, or remove it")
+    try:
+        encoded = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UserError(f"{where}: '{path}' cannot be read ({error.strerror}); check it") from error
+    return encoded, _parsed(io.BytesIO(encoded), path, where)
+
+
+def _header(path: Path, where: str) -> Image.Image:
+    if not exists(path):
+        raise UserError(f"{where}: '{path}' is no picture file; mend the path, or remove it")
+    with path.open("rb") as file:
+        header = _parsed(file, path, where)
+        header.getexif()
+        return header
+
+
+def _parsed(file: Any, path: Path, where: str) -> Image.Image:
+    try:
+        header = Image.open(file)
+    except Image.DecompressionBombError as error:
+        raise UserError(
+            f"{where}: '{path}' has more pixels than are read ({_most() / 1e6:g} megapixels); make it smaller, or "
+            f"set {LIMIT}"
+        ) from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, OverflowError) as error:
+        raise UserError(f"{where}: '{path}' is not a readable image; replace or remove it") from error
+    check_pixels(*header.size, f"{where}: '{path}'")
+    return header
+
+
+def _decoded(encoded: np.ndarray, flags: int, path: Path, where: str) -> np.ndarray:
+    try:
+        image = cv2.imdecode(encoded, flags)
+    except (cv2.error, MemoryError):
+        image = None
+    if image is None:
+        raise UserError(f"{where}: '{path}' is not a readable image; replace or remove it")
+    return image
+
+
+def _orientation(header: Image.Image) -> int:
+    """The Exif tag; 1, nothing to do, for TIFF files, which the decoders turn themselves."""
+    if header.format == "TIFF":
+        return 1
+    try:
+        found = header.getexif().get(ORIENTATION, 1)
+    except Exception:  # Exif data are whatever a camera or editor wrote
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _turned(image: np.ndarray, header: Image.Image) -> np.ndarray:
+    """[H, W, ...] as it is stored -> as it is shown."""
+    tag = _orientation(header)
+    if tag >= 5:
+        image = np.swapaxes(image, 0, 1)
+    if tag in (2, 3, 7, 8) if tag < 5 else tag in (6, 7):
+        image = image[:, ::-1]
+    if tag in (3, 4) if tag < 5 else tag in (7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)

@@ -7,6 +7,7 @@ A model is config + plan + weights: the dense network is built, the plan applied
 """
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,17 @@ from paddle import nn
 
 from .. import models, pickles
 from ..errors import UserError
-from ..files import atomic_folder, read_json, recover_folder, write_json, write_text
+from ..files import (
+    atomic_folder,
+    checked_path,
+    exists,
+    finite,
+    read_json,
+    read_yaml,
+    recover_folder,
+    write_json,
+    write_text,
+)  # fmt: skip
 from ..pruning.apply import apply
 from ..pruning.plan import Plan
 
@@ -96,27 +107,25 @@ def save_model(folder: Path, network: nn.Layer, facts: dict[str, Any], plan: Pla
 
 def load_model(folder: str | Path) -> SavedModel:
     """Read a model directory. Raises UserError if a file is missing, damaged or does not fit."""
-    folder = Path(folder)
-    recover_folder(folder)
-    if not (folder / "model.yml").is_file():
+    folder = checked_path(folder, "model directory")
+    if exists(folder.parent, "folder") and os.access(folder.parent, os.W_OK):
+        recover_folder(folder)
+    if not exists(folder / "model.yml"):
         raise UserError(
-            f"'{folder}' is no model directory (it has no model.yml); pass the best_model/ of a run"
+            f"'{str(folder)[:300]}' is no model directory (it has no model.yml); pass the best_model/ of a run"
         )
-    try:
-        facts = yaml.safe_load((folder / "model.yml").read_text(encoding="utf-8"))
-        name, args, shape = facts["model"]["name"], facts["model"]["args"], facts["image_shape"]
-        for key in ("task", "labels", "eval_transforms", "metric", "data"):
-            facts[key]
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise UserError(f"'{folder}/model.yml' is damaged ({error!r}); train again") from error
-    if facts.get("format") != FORMAT:
-        raise UserError(f"'{folder}/model.yml' has format {facts.get('format')}; {FORMAT} is read here")
+    facts = _facts(folder / "model.yml")
+    name, args, shape = facts["model"]["name"], facts["model"]["args"], facts["image_shape"]
+    if models.task_of(name) != facts["task"]:
+        raise UserError(f"'{folder}/model.yml' says that {name} is for {facts['task']!r:.80}; train again")
     network = models.build(name, args)
     plan = None
     if (folder / "plan.json").exists():
         plan = Plan.from_dict(read_json(folder / "plan.json", "plan"))
         apply(network, plan, tuple(shape), check=False)
-    problems = put_weights(network, read_weights(folder / "model.pdparams"))
+    weights = read_weights(folder / "model.pdparams")
+    refuse_not_finite(weights, folder / "model.pdparams")
+    problems = put_weights(network, weights)
     if problems:
         raise UserError(
             f"'{folder}/model.pdparams' does not fit model.yml and plan.json: {problems[0]} "
@@ -126,6 +135,37 @@ def load_model(folder: str | Path) -> SavedModel:
     return SavedModel(network, facts, plan, folder)
 
 
+def _facts(path: Path) -> dict[str, Any]:
+    """The facts of a `model.yml`. Raises UserError for one that says less, or something else, than is used."""
+    facts = read_yaml(path, "model file")
+    kinds = {"task": str, "model": dict, "labels": list, "image_shape": list, "eval_transforms": list,
+             "metric": str, "data": dict}  # fmt: skip
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        there = facts.get("format") if isinstance(facts, dict) else None
+        raise UserError(f"'{path}' has format {there}; {FORMAT} is read here")
+    wrong = [key for key, kind in kinds.items() if not isinstance(facts.get(key), kind)]
+    model, shape = facts.get("model"), facts.get("image_shape")
+    if not wrong and not (isinstance(model.get("name"), str) and isinstance(model.get("args"), dict)):
+        wrong = ["model"]
+    if not wrong and not (len(shape) == 3 and all(type(n) is int and n > 0 for n in shape)):
+        wrong = ["image_shape"]
+    if not wrong and not all(isinstance(name, str) for name in facts["labels"]):
+        wrong = ["labels"]
+    if wrong:
+        raise UserError(f"'{path}' is damaged ({wrong[0]}: {str(facts.get(wrong[0]))[:80]!r}); train again")
+    return facts
+
+
+def refuse_not_finite(weights: dict[str, np.ndarray], path: Path) -> None:
+    """Raises UserError for weights with NaN or infinity: whatever they compute means nothing."""
+    for name, array in weights.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UserError(
+                f"'{path}' holds values that are no numbers (in {name}): the training went wrong, or the file is "
+                "damaged; use weights of before that"
+            )
+
+
 @dataclass
 class State:
     """Where a run is. `step` counts batches over all epochs; `batch` those of `epoch` done."""
@@ -133,6 +173,7 @@ class State:
     epoch: int = 0
     batch: int = 0
     step: int = 0
+    judged: int = 0  # epochs after which the metric is known
     best: float | None = None
     best_epoch: int = -1
     evaluations_since_best: int = 0
@@ -151,11 +192,29 @@ def save_state(folder: Path, saved: SavedModel, optimizer: Any, state: State) ->
 def load_state(folder: Path, network: nn.Layer, optimizer: Any) -> State:
     """Put a checkpoint's weights and optimizer state into `network` and `optimizer`."""
     put_weights(network, read_weights(folder / "model.pdparams"))
-    _put_optimizer_arrays(network, optimizer, pickles.load(folder / "optimizer.pdopt", "optimizer"))
+    arrays = pickles.load(folder / "optimizer.pdopt", "optimizer")
     try:
-        return State(**read_json(folder / "state.json", "training state"))
-    except TypeError as error:
-        raise UserError(f"'{folder}/state.json' is damaged ({error}); train again") from error
+        _put_optimizer_arrays(network, optimizer, arrays)
+    except Exception as error:  # Paddle raises what it likes for arrays of another shape
+        raise UserError(
+            f"'{folder}/optimizer.pdopt' does not fit the model ({type(error).__name__}); train again"
+        ) from error
+    return _state(read_json(folder / "state.json", "training state"), folder / "state.json")
+
+
+def _state(raw: Any, path: Path) -> State:
+    try:
+        state = State(**{"judged": raw["epoch"], **raw})
+        for name in ("epoch", "batch", "step", "judged", "evaluations_since_best"):
+            value = getattr(state, name)
+            if type(value) is not int or value < 0:
+                raise ValueError(f"{name}: {value!r}")
+        finite(state.seconds, "seconds")
+        if state.best is not None:
+            finite(state.best, "best")
+        return state
+    except (TypeError, ValueError, KeyError) as error:
+        raise UserError(f"'{path}' is damaged ({error}); train again") from error
 
 
 def _optimizer_arrays(network: nn.Layer, optimizer: Any) -> dict[str, Any]:

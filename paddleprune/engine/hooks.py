@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ..files import atomic_folder, write_text
+from ..files import atomic_folder, write_json, write_text, writing
 from ..progress import bar
 from . import ranks
 from .checkpoint import SavedModel, save_model, save_state
@@ -56,12 +56,21 @@ class Journal(Hook):
                     values = json.loads(line)
                 except ValueError:
                     break  # the line that was being written when the process died
-                if values["step"] <= run.state.step and values["epoch"] <= run.state.epoch:
+                if self._known(values, run):
                     kept.append(line + "\n")
         else:
             shutil.rmtree(self.vdl_folder, ignore_errors=True)
         write_text(self.path, "".join(kept))
         self.vdl = LogWriter(str(self.vdl_folder))
+
+    @staticmethod
+    def _known(values: dict, run: Run) -> bool:
+        """Does the checkpoint know of what a line says?"""
+        try:
+            until = run.state.judged if values["kind"] == "eval" else run.state.epoch
+            return values["step"] <= run.state.step and values["epoch"] <= until
+        except (TypeError, KeyError):
+            return False
 
     def after_step(self, run: Run, losses: dict[str, float]) -> None:
         if run.state.step % run.train.log_every == 0:
@@ -70,7 +79,7 @@ class Journal(Hook):
 
     def write(self, run: Run, values: Mapping[str, float], kind: str) -> None:
         line = {"kind": kind, "epoch": run.state.epoch, "step": run.state.step, **values}
-        with self.path.open("a", encoding="utf-8") as file:
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in values.items():
             self.vdl.add_scalar(f"{kind}/{name}", value, run.state.step)
@@ -81,20 +90,28 @@ class Journal(Hook):
 
 class Evaluate(Hook):
     """Every `eval_every` epochs: the metric, `best_model/` if it is the best, early stopping.
-    Without a `journal` nothing is written: another process does."""
+    Without a `journal` and a `checkpoint` nothing is written: another process does."""
 
     def __init__(
         self, folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]],
-        journal: Journal | None,
+        journal: Journal | None = None, checkpoint: "Checkpoint | None" = None,
     ):  # fmt: skip
-        self.folder, self.saved, self.evaluate, self.journal = folder, saved, evaluate, journal
+        self.folder, self.saved, self.evaluate = folder, saved, evaluate
+        self.journal, self.checkpoint = journal, checkpoint
 
     def before(self, run: Run) -> None:
+        if run.state.judged < run.state.epoch:  # the run ended while the epoch was judged
+            self.after_epoch(run)
         self.stop_if_enough(run)  # a run that had stopped early and is resumed stays stopped
 
     def after_epoch(self, run: Run) -> None:
-        if run.state.epoch % run.train.eval_every and run.state.epoch < run.train.epochs:
-            return
+        if not run.state.epoch % run.train.eval_every or run.state.epoch >= run.train.epochs:
+            self.judge(run)
+        run.state.judged = run.state.epoch
+        if self.checkpoint is not None:
+            self.checkpoint.progress(run)
+
+    def judge(self, run: Run) -> None:
         metric, state = run.task.metric, run.state
         values = self.evaluate()
         if self.journal is not None:
@@ -155,20 +172,23 @@ class Checkpoint(Hook):
         self.save(run)
 
     def save(self, run: Run) -> None:
+        self._time(run)
+        save_state(self.folder / "latest", self.saved, run.optimizer, run.state)
+
+    def progress(self, run: Run) -> None:
+        """Write again only what is known of the run; the weights are those of the last checkpoint."""
+        self._time(run)
+        write_json(self.folder / "latest" / "state.json", vars(run.state))
+
+    def _time(self, run: Run) -> None:
         run.state.seconds += time.monotonic() - self.since
         self.since = time.monotonic()
-        save_state(self.folder / "latest", self.saved, run.optimizer, run.state)
 
 
 def standard(folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]]) -> list[Any]:
-    """The hooks of every run. The checkpoint comes after those that decide what it saves. Of several
-    processes the first one writes."""
+    """The hooks of every run. An epoch is saved before it is judged: that can fail, and takes long. Of
+    several processes the first one writes."""
     if ranks.rank() != 0:
-        return [Evaluate(folder, saved, evaluate, None)]
-    journal = Journal(folder)
-    return [
-        journal,
-        Evaluate(folder, saved, evaluate, journal),
-        Checkpoint(folder, saved),
-        ProgressBar(),
-    ]
+        return [Evaluate(folder, saved, evaluate)]
+    journal, checkpoint = Journal(folder), Checkpoint(folder, saved)
+    return [journal, checkpoint, Evaluate(folder, saved, evaluate, journal, checkpoint), ProgressBar()]

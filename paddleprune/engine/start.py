@@ -1,14 +1,14 @@
 """How a run begins: a new model with its first weights, a model to go on from, a broken run."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import models, tasks
-from ..config import Config, DataConfig, load_config
+from ..config import Config, DataConfig, load_config, parse_data
 from ..data.dataset import Dataset, open_dataset
 from ..errors import UserError
-from ..files import recover_folder
+from ..files import checked_path, exists, recover_folder
 from ..pruning.apply import apply
 from ..tasks._base import Task
 from . import checkpoint
@@ -30,10 +30,10 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
     saved = SavedModel(models.build(config.model.name, args), facts_of(config, task, args))
     if pretrain_weights is None:
         return saved
-    path = Path(pretrain_weights)
+    path = checked_path(pretrain_weights, "--pretrain_weights")
     if pretrain_weights == "IMAGENET":
         path = models.imagenet_weights(config.model.name, args)
-    elif path.is_dir():
+    elif exists(path, "folder"):
         source = checkpoint.load_model(path)
         if source.facts["model"]["name"] != config.model.name:
             raise UserError(
@@ -52,9 +52,9 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
             apply(saved.network, source.plan, saved.image_shape)
             saved.plan, saved.facts["pruning"] = source.plan, source.facts.get("pruning", {})
         path = path / "model.pdparams"
-    elif not path.is_file():
+    elif not exists(path):
         raise UserError(
-            f"--pretrain_weights: '{pretrain_weights}' does not exist; give IMAGENET, a .pdparams "
+            f"--pretrain_weights: '{str(pretrain_weights)[:300]}' does not exist; give IMAGENET, a .pdparams "
             "file or a model directory"
         )
     _load(saved, path)
@@ -63,6 +63,7 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
 
 def _load(saved: SavedModel, path: Path) -> None:
     weights = checkpoint.read_weights(path)
+    checkpoint.refuse_not_finite(weights, path)
     prefix = models.backbone_prefix(saved.facts["model"]["name"])
     if prefix and not any(name.startswith(prefix) for name in weights):  # of the backbone's classifier
         weights = {prefix + name: array for name, array in weights.items()}
@@ -103,13 +104,14 @@ def open_model(
     """A saved model, its task, and the validation data it was trained with, or those of another
     folder `dataset` or list of images."""
     saved = checkpoint.load_model(model_dir)
-    facts = dict(saved.facts["data"])
-    facts["root"] = dataset or facts["root"]
-    facts["val_list"] = list_file or facts["val_list"]
-    facts["batch_size"] = facts["batch_size"] if batch_size is None else batch_size
-    if facts["batch_size"] < 1:
-        raise UserError(f"--batch_size: {batch_size} is out of range; it must be 1 or more")
-    data = DataConfig(**facts)
+    if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
+        raise UserError(f"--batch_size: {batch_size!r} is out of range; it must be a whole number, 1 or more")
+    facts = {**saved.facts["data"], "eval_transforms": saved.facts["eval_transforms"]}
+    if dataset is not None:
+        facts |= {"root": str(checked_path(dataset, "--dataset")), "val_root": ""}
+    facts["val_list"] = list_file or facts.get("val_list")
+    facts["batch_size"] = facts.get("batch_size") if batch_size is None else batch_size
+    data = parse_data(facts, f"{model_dir}/model.yml: data")
     eval_set = open_dataset(data, "val")
     task = tasks.of(saved.facts["task"], saved.facts["labels"])
     if eval_set.labels != task.labels:
@@ -125,9 +127,10 @@ def resumed_config(folder: str | Path, config: str | None, overrides: Sequence[s
 
     Raises UserError if there is nothing to resume, or if `config` is given and is another one.
     """
-    folder = Path(folder)
-    recover_folder(folder / "latest")
-    if not (folder / "config.yml").is_file() or not (folder / "latest" / "state.json").is_file():
+    folder = checked_path(folder, "--resume_checkpoint")
+    if exists(folder, "folder"):
+        recover_folder(folder / "latest")
+    if not exists(folder / "config.yml") or not exists(folder / "latest" / "state.json"):
         raise UserError(
             f"--resume_checkpoint: '{folder}' has no checkpoint in latest/; pass the --save_dir of "
             "a run that saved at least one, or train again"
@@ -145,3 +148,39 @@ def resumed_config(folder: str | Path, config: str | None, overrides: Sequence[s
             "leave --config out, or change single keys with --set"
         )
     return saved
+
+
+def refuse_other_run(folder: Path, config: Config, saved: SavedModel, train: Dataset, val: Dataset) -> None:
+    """A run goes on exactly only with the settings and the data that it began with. Raises UserError that
+    names the first of them which is another."""
+    begun, now = (dict(_flat(c.as_dict())) for c in (load_config(folder / "config.yml"), config))
+    for key in begun:
+        if key not in MAY_CHANGE and begun[key] != now[key]:
+            raise UserError(
+                f"{key}: {now[key]!r}, but the run in '{folder}' began with {begun[key]!r}; a run that goes on "
+                f"may change {', '.join(MAY_CHANGE)} alone"
+            )
+    if train.labels != saved.facts["labels"]:
+        raise UserError(
+            f"data.labels: the classes are {train.labels[:5]} now, the run in '{folder}' began with "
+            f"{saved.facts['labels'][:5]}; put labels.txt back as it was, or train anew"
+        )
+    if (before := saved.facts.get("lists")) is not None and before != fingerprints(train, val):
+        what = "train_list" if before["train"] != train.reader.fingerprint else "val_list"
+        raise UserError(
+            f"data.{what}: its lines or files are not those that the run in '{folder}' began with; put them back, or "
+            "begin a new run with --pretrain_weights"
+        )
+
+
+def fingerprints(train: Dataset, val: Dataset) -> dict[str, str]:
+    """Of the two lists and the files that they name."""
+    return {"train": train.reader.fingerprint, "val": val.reader.fingerprint}
+
+
+def _flat(raw: dict, before: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in raw.items():
+        if isinstance(value, dict) and not before.count("."):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from paddle.base.proto import framework_pb2
 
 from ..errors import UserError
+from ..files import scratch_folder
 from .inference import Exported
 
 TARGETS = ("arm", "x86")
@@ -70,8 +70,8 @@ def convert(exported: Exported, target: str, quant: str = "") -> bytes:
 def run(model: bytes, images: np.ndarray) -> list[np.ndarray]:
     """Outputs of an x86 `.nb` for images [N, C, H, W], one image at a time."""
     require()
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / name for name in ("model.nb", "images.npy", "out.npz")]
+    with scratch_folder() as folder:
+        paths = [folder / name for name in ("model.nb", "images.npy", "out.npz")]
         paths[0].write_bytes(model)
         np.save(paths[1], images)
         _work(["run", *map(str, paths)])
@@ -84,8 +84,8 @@ def measure(
 ) -> list[list[float]]:
     """Milliseconds of each of `repeats` runs per model, batch 1, the models taking turns."""
     require()
-    with tempfile.TemporaryDirectory() as folder:
-        spec, out = Path(folder) / "spec.json", Path(folder) / "out.json"
+    with scratch_folder() as folder:
+        spec, out = folder / "spec.json", folder / "out.json"
         facts = {"models": [str(m) for m in models], "shapes": [list(s) for s in shapes]}
         spec.write_text(json.dumps({**facts, "repeats": repeats, "warmup": warmup}))
         _work(["time", str(spec), str(out)], threads)
@@ -104,8 +104,8 @@ def _work(arguments: list[str], threads: int | None = None) -> None:
 
 def _optimize(model: bytes, weights: bytes, target: str, quant: str = "") -> tuple[bytes | None, str]:
     """(bytes of the .nb or None, why it failed)."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / name for name in ("in.pdmodel", "in.pdiparams", "out")]
+    with scratch_folder() as folder:
+        paths = [folder / name for name in ("in.pdmodel", "in.pdiparams", "out")]
         paths[0].write_bytes(model)
         paths[1].write_bytes(weights)
         command = [sys.executable, "-c", _OPT, *map(str, paths), target, quant]

@@ -8,10 +8,20 @@ from typing import Any
 
 from ..engine.checkpoint import SavedModel, versions
 from ..errors import UserError
-from ..files import atomic_file, make_folder, read_json, write_json
+from ..files import atomic_file, exists, make_folder, read_json, write_json
 from .inference import Exported
 
 FORMAT = 1
+# every file that an export can have
+OURS = (
+    "model.pdmodel",
+    "model.pdiparams",
+    "model.onnx",
+    "model.xml",
+    "model.bin",
+    "model_x86.nb",
+    "model_arm.nb",
+)
 
 
 @dataclass(frozen=True)
@@ -54,21 +64,39 @@ def write_export(
         "weights": facts["weights"],
         "versions": versions(),
     }
-    if (folder / "manifest.json").is_file():  # an older export of this format goes, manifest first
-        old = read_json(folder / "manifest.json", "manifest").get("files", {})
-        for name in ("manifest.json", *old):
-            (folder / name).unlink(missing_ok=True)
+    old = _files_of(folder)
     for name, data in files.items():
         with atomic_file(folder / name) as temporary:
             temporary.write_bytes(data)
     write_json(folder / "manifest.json", manifest)
+    for name in old - set(files):  # of an older export of this format
+        (folder / name).unlink(missing_ok=True)
+    return manifest
+
+
+def _files_of(folder: Path) -> set[str]:
+    """The model files of the export that is in `folder`; names that are none of ours do not count."""
+    if not exists(folder / "manifest.json"):
+        return set()
+    listed = _read(folder).get("files", {})
+    return (
+        {name for name in listed if isinstance(name, str) and name in OURS}
+        if isinstance(listed, dict)
+        else set()
+    )
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    manifest = read_json(folder / "manifest.json", "manifest")
+    if not isinstance(manifest, dict):
+        raise UserError(f"manifest '{folder}/manifest.json' is damaged; choose another folder, or remove it")
     return manifest
 
 
 def refuse_other_export(folder: Path, form: str) -> None:
     """One folder, one export. Raises UserError if another format is there."""
-    if (folder / "manifest.json").is_file():
-        there = read_json(folder / "manifest.json", "manifest").get("export")
+    if exists(folder / "manifest.json"):
+        there = _read(folder).get("export")
         if there != form:
             raise UserError(
                 f"--save_dir: '{folder}' holds an export of format '{there}'; choose another folder"

@@ -4,14 +4,13 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from paddle.base.proto import framework_pb2
 
 from ..errors import UserError
+from ..files import scratch_folder
 from .inference import Exported
 
 OPSET = 13
@@ -34,11 +33,11 @@ def convert(exported: Exported) -> bytes:
     """
     if importlib.util.find_spec("paddle2onnx") is None:
         raise UserError(f"--format onnx: paddle2onnx is not installed; {INSTALL}")
-    with tempfile.TemporaryDirectory() as folder:
-        exported.write(Path(folder))
-        command = [sys.executable, "-c", _EXPORT, folder, str(OPSET)]
+    with scratch_folder() as folder:
+        exported.write(folder)
+        command = [sys.executable, "-c", _EXPORT, str(folder), str(OPSET)]
         done = subprocess.run(command, capture_output=True, text=True)
-        target = Path(folder) / "model.onnx"
+        target = folder / "model.onnx"
         if done.returncode == 0 and target.is_file():
             return _mended(exported, target.read_bytes())
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "rror" in line]

@@ -1,12 +1,11 @@
 """OpenVINO: `.xml` and `.bin` files, read from the inference program, run here on the CPU."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
+from ..files import scratch_folder
 from . import onnx
 from .inference import Exported
 
@@ -20,14 +19,14 @@ def convert(exported: Exported) -> tuple[bytes, bytes]:
     ONNX (instance_norm), by way of ONNX. Raises UserError where it can read neither.
     """
     ov = _library()
-    with tempfile.TemporaryDirectory() as folder:
-        exported.write(Path(folder))
+    with scratch_folder() as folder:
+        exported.write(folder)
         try:
             model = ov.Core().read_model(f"{folder}/model.pdmodel", f"{folder}/model.pdiparams")
         except RuntimeError:
             model = ov.Core().read_model(onnx.convert(exported))
         ov.save_model(model, f"{folder}/model.xml", compress_to_fp16=False)
-        return Path(folder, "model.xml").read_bytes(), Path(folder, "model.bin").read_bytes()
+        return (folder / "model.xml").read_bytes(), (folder / "model.bin").read_bytes()
 
 
 def compiled(xml: bytes, weights: bytes, shape: tuple[int, ...], threads: int = 0) -> Any:

@@ -4,6 +4,7 @@
 build the model with. A new file here is found by its name: `model.name: foo` in a config.
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from paddle.utils.download import WEIGHTS_HOME, get_weights_path_from_url
 
 from ..errors import UserError
 from ..lookup import construct, find_module, module_names
+
+# What no network needs, and memory does not hold.
+NARROWEST = 0.01
+LARGEST = {"num_classes": 100_000, "scale": 16, "width": 512}
 
 
 def names() -> list[str]:
@@ -22,7 +27,27 @@ def names() -> list[str]:
 def build(name: str, args: dict) -> nn.Layer:
     """Build the dense model `name`. Raises UserError for a name or an argument that is unknown."""
     module = find_module(sys.modules[__name__], name, "model.name")
+    _check_args(name, args)
     return construct(module.build, args, f"model.args of {name}")
+
+
+def _check_args(name: str, args: dict) -> None:
+    """Raises UserError for numbers that would make no network, or one that no memory holds."""
+    for key, value in args.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if (
+            not math.isfinite(value)
+            or value > LARGEST.get(key, math.inf)
+            or (isinstance(value, float) and 0 < value < NARROWEST)
+        ):
+            valid = f"{NARROWEST} to {LARGEST[key]}" if key in LARGEST else "a finite number"
+            raise UserError(f"model.args of {name}: {key} {value} is out of range; it must be {valid}")
+    classes = args.get("num_classes", 1)
+    if type(classes) is not int:
+        raise UserError(
+            f"model.args of {name}: num_classes {classes!r:.80} must be a whole number, 1 or more"
+        )
 
 
 def example(name: str) -> dict:

@@ -37,7 +37,13 @@ def build(
         raise ValueError(f"backbone '{backbone}' must be one of {', '.join(BACKBONES)}")
     if scale <= 0 or width <= 0:
         raise ValueError(f"scale {scale} and width {width} must be above 0")
-    if not anchors or len(anchors) % 3 or any(len(a) != 2 or min(a) <= 0 for a in anchors):
+    sizes = [side for pair in anchors for side in pair]
+    if (
+        not anchors
+        or len(anchors) % 3
+        or any(len(a) != 2 for a in anchors)
+        or not all(0 < s < 1e5 for s in sizes)
+    ):
         raise ValueError(f"anchors {anchors} must be [width, height] pairs above 0, 3, 6 or 9 of them")
     return YOLOv3(num_classes, BACKBONES[backbone](scale), width, anchors)
 

@@ -8,6 +8,7 @@ from typing import Any
 from .. import pickles
 from ..errors import UserError
 from .groups import Groups
+from .sensitivity import checked_curves
 
 Curves = dict[str, dict[float, float]]
 
@@ -22,10 +23,7 @@ def read_pickle(path: str | Path) -> Curves:
     if isinstance(raw, pickles.SlimStatus):
         raw = getattr(raw, "sensitivies", None)
     try:
-        curves = {
-            str(name): {float(ratio): float(loss) for ratio, loss in curve.items()}
-            for name, curve in raw.items()
-        }
+        curves = checked_curves(raw)
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(
             f"sensitivities file '{path}' holds no table of {{parameter: {{ratio: loss}}}}; pass a "

@@ -39,14 +39,20 @@ class Plan:
         try:
             if raw["format"] != FORMAT:
                 raise UserError(f"plan: format {raw['format']} is not known; {FORMAT} is read here")
-            kept = {n: tuple(int(u) for u in g["kept"]) for n, g in raw["groups"].items()}
-            sizes = {n: int(g["size"]) for n, g in raw["groups"].items()}
+            kept = {n: tuple(_whole(u) for u in g["kept"]) for n, g in raw["groups"].items()}
+            sizes = {n: _whole(g["size"]) for n, g in raw["groups"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"plan: damaged ({error!r}); prune again") from error
         for name, units in kept.items():
             if not units or list(units) != sorted(set(units)) or not 0 <= units[0] <= units[-1] < sizes[name]:
                 raise UserError(f"plan: the kept channels of '{name}' are not valid; prune again")
         return Plan(kept, sizes)
+
+
+def _whole(given: Any) -> int:
+    if type(given) is not int:
+        raise ValueError(f"{given!r} is no whole number")
+    return given
 
 
 def keep_count(size: int, ratio: float, align: int = 1) -> int:

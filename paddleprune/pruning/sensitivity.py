@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import UserError
-from ..files import read_json
+from ..files import finite, read_json
 
 FORMAT = 1
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -85,24 +85,33 @@ class Sensitivities:
             raise UserError(f"sensitivities file '{path}' is not of format {FORMAT}; analyse again")
         try:
             provenance = Provenance(**{k: raw[k] for k in Provenance.__dataclass_fields__})
-            curves = {
-                name: {float(ratio): float(loss) for ratio, loss in curve.items()}
-                for name, curve in raw["sensitivities"].items()
-            }
+            curves = checked_curves(raw["sensitivities"])
             intervals = {
-                name: {float(ratio): (float(low), float(high)) for ratio, (low, high) in curve.items()}
+                name: {_ratio(r): (finite(low, name), finite(high, name)) for r, (low, high) in curve.items()}
                 for name, curve in raw.get("intervals", {}).items()
             }
-            note, groups = raw.get("note", {}), [str(name) for name in raw.get("groups", curves)]
-            return Sensitivities(
-                provenance, raw["baseline"], curves, raw["not_pruned"], note, intervals, groups
-            )
+            note, groups = dict(raw.get("note", {})), [str(name) for name in raw.get("groups", curves)]
+            baseline, reasons = finite(raw["baseline"], "baseline"), dict(raw["not_pruned"])
+            return Sensitivities(provenance, baseline, curves, reasons, note, intervals, groups)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"sensitivities file '{path}' is damaged ({error!r}); analyse again") from error
 
     @staticmethod
     def read(path: str | Path) -> "Sensitivities":
         return Sensitivities.from_dict(read_json(path, "sensitivities file"), path)
+
+
+def checked_curves(raw: Mapping[str, Mapping[Any, Any]]) -> dict[str, dict[float, float]]:
+    """Curves as a file holds them. Raises ValueError, TypeError or AttributeError for ratios that are not in
+    (0, 1), and for losses that are no finite numbers."""
+    return {
+        str(name): {_ratio(ratio): finite(loss, f"{name} at {ratio}") for ratio, loss in curve.items()}
+        for name, curve in raw.items()
+    }
+
+
+def _ratio(given: Any) -> float:
+    return finite(float(given), "ratio", lambda ratio: 0 < ratio < 1)
 
 
 def _with_text_keys(curves: Mapping[str, Mapping[float, Any]]) -> dict[str, dict[str, Any]]:

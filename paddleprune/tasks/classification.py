@@ -8,6 +8,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ..drawing import put_text
 from ..metrics.accuracy import Accuracy
 from ._base import Task as Base
 from ._base import class_count
@@ -61,7 +62,5 @@ class Task(Base):
             top = 8 + 26 * i
             cv2.rectangle(strip, (8, top), (8 + bar, top + 20), (45, 105, 160), -1)
             text = f"{row['label']}  {100 * row['score']:.1f} %"
-            cv2.putText(
-                strip, text, (14, top + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255,) * 3, 1, cv2.LINE_AA
-            )
+            put_text(strip, text, 14, top + 15, 14, (255, 255, 255))
         return np.concatenate([picture, strip])

@@ -12,6 +12,7 @@ from paddle.vision.ops import yolo_box, yolo_loss
 
 from ..config import DataConfig
 from ..data.readers._boxes import CROWD
+from ..drawing import put_text, text_size
 from ..errors import UserError
 from ..metrics.boxes import BoxMap, CocoMap, iou, split
 from ._base import Agreement, class_count, keeps_whole
@@ -135,11 +136,11 @@ class Task(Base):
             x1, y1, x2, y2 = (round(scale * v) for v in row["box"])
             colour = [int(c) // 2 + 100 for c in colours[row["index"]]]
             cv2.rectangle(picture, (x1, y1), (x2, y2), colour, 2)
-            text, font = f"{row['label']} {row['score']:.2f}", cv2.FONT_HERSHEY_SIMPLEX
-            (width, height), _ = cv2.getTextSize(text, font, 0.4, 1)
+            text = f"{row['label']} {row['score']:.2f}"
+            width, height = text_size(text, 12)
             top, left = max(y1, height + 4), max(0, min(x1, picture.shape[1] - width))
             cv2.rectangle(picture, (left, top - height - 4), (left + width, top), colour, -1)
-            cv2.putText(picture, text, (left, top - 3), font, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+            put_text(picture, text, left, top - 3, 12, (0, 0, 0))
         return picture
 
 

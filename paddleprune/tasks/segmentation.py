@@ -11,6 +11,7 @@ from paddle import nn
 
 from ..config import DataConfig
 from ..data.transforms.paired import IGNORE
+from ..drawing import put_text
 from ..errors import UserError
 from ..lookup import suggest
 from ..metrics.mean_iou import MeanIoU
@@ -82,9 +83,7 @@ class Task(Base):
             x, y = 4 + 110 * (i % columns), 4 + 18 * (i // columns)
             colour = [int(c) for c in colours[self.labels.index(name)]]
             cv2.rectangle(strip, (x, y), (x + 12, y + 12), colour, -1)
-            cv2.putText(
-                strip, name, (x + 17, y + 11), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (235,) * 3, 1, cv2.LINE_AA
-            )
+            put_text(strip, name, x + 17, y + 11, 12, (235, 235, 235))
         return np.concatenate([picture, strip])
 
 

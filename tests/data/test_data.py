@@ -46,7 +46,7 @@ def test_a_good_folder_is_read(folder):
         ("a.png cat\n", "label 'cat' is not an index"),
         ("a.png\n", "val_list.txt:1: 'a.png' must be 'path index'"),
         ("../outside.png 0\n", "points outside the folder"),
-        ("/etc/hostname 0\n", "points outside the folder"),
+        ("/etc/hostname 0\n", "val_list.txt:1: '/etc/hostname' is not a readable image"),
         ("\n", "is empty"),
     ],
 )

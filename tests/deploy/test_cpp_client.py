@@ -196,7 +196,7 @@ def test_pictures_are_never_replaced(run, exported, tmp_path):
         ({"transforms": ["Blur"]}, [], "asks for 'Blur', which this client does not know"),
         ({"transforms": []}, ["--power_mode", "fast"], "--power_mode: 'fast' is not known; valid: high"),
         ({"input": {"shape": [1, 3, 16, 16]}}, [], "make 32x32, the network takes 16x16"),
-        ({}, ["--threads", "none"], "--threads: 'none' must be 1 or more"),
+        ({}, ["--threads", "none"], "--threads: 'none' must be 1 or more, up to 1024"),
         ({}, ["--speed", "9"], "'--speed' is not known"),
         ({}, ["--input", "/nowhere.png"], "'/nowhere.png' is not a readable picture"),
         ({"task": "poetry"}, [], "the task 'poetry' is not known"),

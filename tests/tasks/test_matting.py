@@ -207,7 +207,7 @@ def test_pairs_and_foregrounds_are_read(folder):
 @pytest.mark.parametrize(
     ("alpha", "words"),
     [
-        (np.zeros((6, 7), np.uint8), "list.txt:1: alpha .* is 7x6, its image 8x6"),
+        (np.zeros((6, 7), np.uint8), "list.txt:1: alpha .* is 7x6, its image .* 8x6"),
         (np.arange(144, dtype=np.uint8).reshape(6, 8, 3), "is a colour picture; save it grey"),
         (b"x", "is not a readable image"),
         (

@@ -24,7 +24,7 @@ def load(folder, manifest, threads):
         raise Fault("Paddle Lite's runtime is missing; pip install paddlelite==2.13rc0") from error
 
     config = lite.MobileConfig()
-    config.set_model_from_file(file_of(folder, file_for(platform.machine(), manifest)))
+    config.set_model_from_file(file_of(folder, file_for(platform.machine(), manifest), manifest))
     if threads and hasattr(config, "set_threads"):  # of Lite's wheels for arm alone
         config.set_threads(threads)
     predictor = lite.create_paddle_predictor(config)

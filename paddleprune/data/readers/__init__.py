@@ -1,8 +1,9 @@
 """One file a layout; `data.reader: foo` in a config is `data/readers/foo.py`.
 
-Each has a class `Reader(root, list_file, labels)` with `len()`, `labels`, `fingerprint`, and
-`read(i) -> dict` whose "image" is uint8 RGB [H, W, 3]; where images have a class, `stratum(i)`
-gives it. Transforms come after: `data.dataset`.
+Each has a class `Reader(root, list_file, labels)` with `len()`, `labels`, `fingerprint`, `files` (the
+pictures), and `read(i) -> dict` whose "image" is uint8 RGB [H, W, 3]; where images have a class, `stratum(i)`
+gives it. `check(i)` finds the faults that `read(i)` would, faster, and gives the counts of each class, in
+`unit`s; one more count at the end is what belongs to none. Transforms come after: `data.dataset`.
 """
 
 import sys

@@ -1,52 +1,122 @@
 """What the readers of boxes share: an image with its boxes, and a count of what had to be left out."""
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import UserError
-from ..images import read_image
+from ..images import read_image, size_of
 
 log = logging.getLogger(__name__)
+TURNED = "annotations have height and width the wrong way round; the pictures' own are taken"
 CROWD = 2  # as `difficult`: one box around many things, neither trained on nor counted
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """`boxes` [n, 4]: corners x1, y1, x2, y2 in pixels; `labels` [n]; `difficult` [n]: 1 = does not count, CROWD."""
+    """`rows` [n, 6]: corners x1, y1, x2, y2 in pixels, label, difficult (1 = does not count, or CROWD), as
+    they were annotated for a picture of `size` (height, width)."""
 
     image: Path
     where: str
-    size: tuple[int, int]  # height, width
-    boxes: np.ndarray
-    labels: np.ndarray
-    difficult: np.ndarray
+    size: tuple[int, int]
+    rows: np.ndarray
+
+    @property
+    def boxes(self) -> np.ndarray:
+        return self.rows[:, :4]
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.rows[:, 4].astype(np.int64)
+
+    @property
+    def difficult(self) -> np.ndarray:
+        return self.rows[:, 5].astype(np.int64)
+
+    def of_size(self, size: tuple[int, int]) -> "Labelled":
+        """The same for the picture's own size. Annotations that have height and width the wrong way round
+        are put right; any other size is a UserError."""
+        if size == self.size:
+            return self
+        if size != self.size[::-1]:
+            raise UserError(
+                f"{self.where}: '{self.image}' is {size[1]}x{size[0]}, its annotation says "
+                f"{self.size[1]}x{self.size[0]}; make them agree"
+            )
+        return Labelled(self.image, self.where, size, self.rows)
+
+    def cut(self) -> "Labelled":
+        """Boxes cut at the picture's rims; those of which nothing remains left out."""
+        height, width = self.size
+        rows = self.rows.copy()
+        rows[:, :4] = np.clip(rows[:, :4], 0, np.float32([width, height, width, height]))
+        good = ((rows[:, 2:4] - rows[:, :2]) >= 1).all(1)  # NaN is not good
+        return Labelled(self.image, self.where, self.size, rows[good])
 
     def read(self) -> dict:
         image = read_image(self.image, self.where)
-        if image.shape[:2] != self.size:
-            raise UserError(
-                f"{self.where}: '{self.image}' is {image.shape[1]}x{image.shape[0]}, its annotation says "
-                f"{self.size[1]}x{self.size[0]}; make them agree"
-            )
+        own = self.of_size(image.shape[:2]).cut()
         return {
-            "image": image, "boxes": self.boxes, "labels": self.labels, "difficult": self.difficult,
-            "size": np.array(self.size),
+            "image": image, "boxes": own.boxes, "labels": own.labels, "difficult": own.difficult,
+            "size": np.array(own.size),
         }  # fmt: skip
 
 
 class BoxReader:
-    """Annotated images in `samples`, whatever they were read from."""
+    """Annotated images in `annotated`, whatever they were read from."""
 
-    samples: list[Labelled]
+    unit = "boxes"
+    labels: list[str]
+    annotated: list[Labelled]
+
+    def hold(self, annotated: list[Labelled], source: str) -> None:
+        """Take these images, and say what is left out of them. Raises UserError if none has a box."""
+        self.notes = Counter[str]()
+        annotated = self.annotated = [self._righted(one) for one in annotated]
+        self.samples = [one.cut() for one in annotated]
+        self.files = [one.image for one in annotated]
+        boxes = sum(len(one.rows) for one in annotated)
+        left_out = [a for a, b in zip(annotated, self.samples, strict=True) if len(a.rows) != len(b.rows)]
+        empty = boxes - sum(len(one.rows) for one in self.samples)
+        bare = sum(not len(one.rows) for one in self.samples)
+        if empty:
+            log.warning("%s: %d of %d boxes are left out, they have no area inside their image (the first: %s)",
+                        source, empty, boxes, left_out[0].where)  # fmt: skip
+        if bare:
+            log.info(
+                "%s: %d of %d images have no boxes and serve as background", source, bare, len(annotated)
+            )
+        if boxes == empty:
+            raise UserError(f"{source}: no image has a box; check the annotations")
+
+    def _righted(self, one: Labelled) -> Labelled:
+        """The image, with its own size where boxes stick out of that of the annotation, the sides of which may be
+        the wrong way round."""
+        height, width = one.size
+        if not (one.boxes > np.float32([width, height, width, height])).any():
+            return one
+        size = size_of(one.image, one.where)
+        if size == one.size or size != one.size[::-1]:
+            return one
+        self.notes[TURNED] += 1
+        return one.of_size(size)
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.annotated)
 
     def read(self, i: int) -> dict:
-        return self.samples[i].read()
+        return self.annotated[i].read()
+
+    def check(self, i: int) -> np.ndarray:
+        one = self.annotated[i]
+        own = one.of_size(size_of(one.image, one.where))
+        if own is not one:
+            self.notes[TURNED] += 1
+        return np.bincount(own.cut().labels, minlength=len(self.labels))
 
     def stratum(self, i: int) -> int:
         """The class of most boxes."""
@@ -54,33 +124,6 @@ class BoxReader:
         return int(np.bincount(labels).argmax()) if len(labels) else -1
 
 
-class Tidy:
-    """Cuts boxes at the rims of their images and leaves out those of which nothing remains, counting."""
-
-    def __init__(self) -> None:
-        self.boxes, self.empty, self.first, self.images, self.bare = 0, 0, "", 0, 0
-
-    def __call__(self, image: Path, where: str, size: tuple[int, int], rows: list[tuple]) -> Labelled:
-        """`rows`: (x1, y1, x2, y2, label, difficult)."""
-        given = np.array(rows, np.float32).reshape(-1, 6)
-        height, width = size
-        boxes = np.clip(given[:, :4], 0, np.float32([width, height, width, height]))
-        good = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1)  # NaN is not good
-        self.boxes, self.empty = self.boxes + len(rows), self.empty + int((~good).sum())
-        self.images, self.bare = self.images + 1, self.bare + int(not good.any())
-        if not good.all():
-            self.first = self.first or where
-        labels, difficult = given[good, 4].astype(np.int64), given[good, 5].astype(np.int64)
-        return Labelled(image, where, size, boxes[good], labels, difficult)
-
-    def report(self, source: str) -> None:
-        """One line each on what was left out."""
-        if self.empty:
-            log.warning("%s: %d of %d boxes are left out, they have no area inside their image (the first: %s)",
-                        source, self.empty, self.boxes, self.first)  # fmt: skip
-        if self.bare:
-            log.info(
-                "%s: %d of %d images have no boxes and serve as background", source, self.bare, self.images
-            )
-        if self.boxes == self.empty:
-            raise UserError(f"{source}: no image has a box; check the annotations")
+def rows_of(rows: list[tuple]) -> np.ndarray:
+    """(x1, y1, x2, y2, label, difficult) of an image's boxes -> float32 [n, 6]."""
+    return np.array(rows, np.float32).reshape(-1, 6)

@@ -1,67 +1,98 @@
-"""Detection, COCO: the list is a JSON file of `images`, `annotations` and `categories`; file names start
-from the data's folder. The categories, in the order of their ids, are the labels; no labels.txt is needed.
+"""Detection, COCO: the list is a JSON file of `images`, `annotations` and `categories`. The categories, in
+the order of their ids, are the labels; no labels.txt is needed.
+
+Pictures are looked for where such files are found to name them from: the data's folder, its `images`, the
+JSON file's own folder (Roboflow), and for `annotations/instances_train2017.json` the folder `train2017`.
 """
 
 import hashlib
 import logging
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...files import read_json
-from ._boxes import CROWD, BoxReader, Labelled, Tidy
-from ._list_files import inside
+from ...files import finite, read_json
+from ..images import size_of
+from ._boxes import CROWD, BoxReader, Labelled, rows_of
+from ._list_files import file_of, inside
 
 log = logging.getLogger(__name__)
-KEYS = {"images": ("id", "file_name", "width", "height"), "categories": ("id", "name"),
-        "annotations": ("image_id", "category_id", "bbox")}  # fmt: skip
+KEYS = {"images": ("id", "file_name"), "categories": ("id", "name"),
+        "annotations": ("image_id", "category_id")}  # fmt: skip
 
 
 class Reader(BoxReader):
     """Images with boxes, as voc.Reader gives them; crowds are difficult, and not trained on.
 
-    Annotations of images that the file does not list are left out and counted.
+    Annotations of images that the file does not list, and those with neither a box nor a polygon, are left
+    out and counted. A missing box is that of the polygon, a missing size that of the picture.
     """
 
     def __init__(self, root: str | Path, list_file: str, labels: str = ""):
-        self.root, source = Path(root), str(Path(root) / list_file)
-        raw = _checked(read_json(self.root / list_file, "COCO file"), source)
+        self.root, path = Path(root), file_of(Path(root), list_file, "COCO file")
+        self.source = str(path)
+        raw = _checked(read_json(path, "COCO file"), self.source)
         for table in ("images", "categories"):
-            _once(raw[table], f"{source}: {table}")
-        categories = sorted(raw["categories"], key=lambda c: c["id"])
+            _once(raw[table], f"{self.source}: {table}")
+        numbers = all(_id(c["id"]).isdecimal() for c in raw["categories"])
+        categories = sorted(raw["categories"], key=lambda c: int(_id(c["id"])) if numbers else _id(c["id"]))
         self.labels = [str(c["name"]) for c in categories]
-        index = {c["id"]: i for i, c in enumerate(categories)}
-        rows: dict[Any, list[tuple]] = {image["id"]: [] for image in raw["images"]}
-        dangling = 0
+        self.index = {_id(c["id"]): i for i, c in enumerate(categories)}
+        rows = self._rows(raw)
+        among = _folders(self.root, path)
+        annotated = [self._image(image, rows[_id(image["id"])], among) for image in raw["images"]]
+        self.hold(annotated, self.source)
+        self.fingerprint = _fingerprint(annotated)
+
+    def _rows(self, raw: dict) -> dict[str, list[tuple]]:
+        """The boxes of each image, by its id."""
+        rows: dict[str, list[tuple]] = {_id(image["id"]): [] for image in raw["images"]}
+        dangling = bare = 0
         for number, one in enumerate(raw["annotations"]):
-            where = f"{source}: annotations[{number}]"
-            if one["category_id"] not in index:
+            where = f"{self.source}: annotations[{number}]"
+            if _id(one["category_id"]) not in self.index:
                 raise UserError(
-                    f"{where}: category_id {one['category_id']} is not in categories; add it or remove the "
+                    f"{where}: category_id {one['category_id']!r} is not in categories; add it or remove the "
                     "annotation"
                 )
-            if one["image_id"] not in rows:
+            box = _box(one, where)
+            if _id(one["image_id"]) not in rows:
                 dangling += 1
-                continue
-            x, y, width, height = _numbers(one["bbox"], 4, f"{where}: bbox [x, y, width, height]")
-            crowd = CROWD if one.get("iscrowd", 0) else 0
-            rows[one["image_id"]].append((x, y, x + width, y + height, index[one["category_id"]], crowd))
-        if dangling:
-            log.warning("%s: %d of %d annotations are left out, their image is not in the file",
-                        source, dangling, len(raw["annotations"]))  # fmt: skip
-        tidy = Tidy()
-        self.samples = [self._image(tidy, image, rows[image["id"]], source) for image in raw["images"]]
-        tidy.report(source)
-        self.fingerprint = _fingerprint(self.samples)
+            elif box is None:
+                bare += 1
+            else:
+                x, y, width, height = box
+                label, crowd = self.index[_id(one["category_id"])], CROWD if _is_crowd(one, where) else 0
+                rows[_id(one["image_id"])].append((x, y, x + width, y + height, label, crowd))
+        for count, why in (
+            (dangling, "their image is not in the file"),
+            (bare, "they have no box and no polygon"),
+        ):
+            if count:
+                log.warning("%s: %d of %d annotations are left out, %s",
+                            self.source, count, len(raw["annotations"]), why)  # fmt: skip
+        return rows
 
-    def _image(self, tidy: Tidy, image: dict, rows: list[tuple], source: str) -> Labelled:
-        where = f"{source}: image {image['id']}"
-        path = inside(self.root, str(image["file_name"]), where)
-        height, width = _numbers([image["height"], image["width"]], 2, f"{where}: height and width")
+    def _image(self, image: dict, rows: list[tuple], among: list[Path]) -> Labelled:
+        where = f"{self.source}: image {image['id']}"
+        path = inside(self.root, str(image["file_name"]), where, among)
+        sides = [image.get("height"), image.get("width")]
+        if sides == [None, None]:
+            return Labelled(path, where, size_of(path, where), rows_of(rows))
+        height, width = _numbers(sides, 2, f"{where}: height and width")
         if not (0 < height < math.inf and 0 < width < math.inf):
             raise UserError(f"{where}: height and width: {height:g} and {width:g} must be above 0; mend it")
-        return tidy(path, where, (int(height), int(width)), rows)
+        return Labelled(path, where, (int(height), int(width)), rows_of(rows))
+
+
+def _folders(root: Path, path: Path) -> list[Path]:
+    """Where pictures may be besides `root`."""
+    split = path.stem.split("_", 1)[-1]  # instances_train2017 -> train2017
+    found = [path.parent, root / split, root / "images", root / "images" / split, path.parent / "images",
+             path.parent.parent / split, path.parent.parent / "images" / split, path.parent.parent / "images"]  # fmt: skip
+    return [folder for folder in dict.fromkeys(found) if folder.is_dir()]
 
 
 def _checked(raw: Any, source: str) -> dict:
@@ -74,32 +105,63 @@ def _checked(raw: Any, source: str) -> dict:
             for key in keys:
                 if not isinstance(row, dict) or key not in row:
                     raise UserError(f"{source}: {table}[{number}] has no '{key}'; mend it")
+                if key.endswith("id") and (
+                    isinstance(row[key], bool) or not isinstance(row[key], (int, str))
+                ):
+                    raise UserError(
+                        f"{source}: {table}[{number}]: '{key}' is {str(row[key])[:80]!r}; give a number or a text"
+                    )
     return raw
 
 
+def _id(given: int | str) -> str:
+    """Ids are numbers or texts; some tools write one of a pair as the other."""
+    return str(given).strip()
+
+
 def _once(rows: list[dict], what: str) -> None:
-    """Raises UserError for ids of several types, or for one that comes twice."""
-    ids = [row["id"] for row in rows]
-    if len({type(i) for i in ids}) > 1 or not isinstance(ids[0], (int, str)):
-        raise UserError(f"{what}: the ids must be all numbers or all texts; mend them")
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise UserError(f"{what}: the id {twice!r} is there twice; give each its own")
+    """Raises UserError for an id that comes twice."""
+    seen = set()
+    for row in rows:
+        if _id(row["id"]) in seen:
+            raise UserError(f"{what}: the id {row['id']!r} is there twice; give each its own")
+        seen.add(_id(row["id"]))
+
+
+def _is_crowd(one: dict, where: str) -> bool:
+    given = one.get("iscrowd", 0)
+    if str(given).strip().lower() in ("0", "1", "false", "true", "none", ""):
+        return str(given).strip().lower() in ("1", "true")
+    raise UserError(f"{where}: iscrowd is {str(given)[:80]!r}; it must be 0 or 1")
+
+
+def _box(one: dict, where: str) -> list[float] | None:
+    """x, y, width, height: the annotation's box, or that of its polygon; None if it has neither."""
+    if one.get("bbox"):
+        return _numbers(one["bbox"], 4, f"{where}: bbox [x, y, width, height]")
+    polygons = one.get("segmentation")
+    if not isinstance(polygons, list) or not polygons:
+        return None
+    flat = polygons if not isinstance(polygons[0], list) else [n for part in polygons for n in part]
+    numbers = _numbers(flat, len(flat) - len(flat) % 2, f"{where}: segmentation")
+    xs, ys = numbers[0::2], numbers[1::2]
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)] if xs else None
 
 
 def _numbers(values: Any, count: int, what: str) -> list[float]:
     try:
-        numbers = [float(v) for v in values]
-    except (TypeError, ValueError):
+        if isinstance(values, (str, dict)):
+            raise ValueError
+        numbers = [finite(float(v), what) for v in values]
+    except (TypeError, ValueError, OverflowError):
         numbers = []
     if len(numbers) != count:
-        raise UserError(f"{what}: {values!r} must be {count} numbers; mend it")
+        raise UserError(f"{what}: {str(values)[:80]} must be {count} numbers; mend it")
     return numbers
 
 
-def _fingerprint(samples: list[Labelled]) -> str:
+def _fingerprint(annotated: list[Labelled]) -> str:
     digest = hashlib.sha256()
-    for one in samples:
-        facts = (one.image.name, one.image.stat().st_size, one.boxes.tolist(), one.labels.tolist())
-        digest.update(repr(facts).encode())
+    for one in annotated:
+        digest.update(repr((one.image.name, os.path.getsize(one.image), one.rows.tolist())).encode())
     return digest.hexdigest()[:16]

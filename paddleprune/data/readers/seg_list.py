@@ -3,73 +3,69 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ...errors import UserError
-from ..images import read_image, size_of
+from ..images import read_image, read_values, size_of
 from ..transforms.paired import IGNORE
-from ._list_files import fingerprint, inside, read_labels, read_list
+from ._list_files import file_of, fingerprint, inside, read_labels, read_list
 
 
 class Reader:
     """Images with a class index per pixel.
 
-    `read(i)` gives {"image": uint8 RGB [H, W, 3], "mask": uint8 [H, W]}. Masks are grey or palette
-    pictures; that each has its image's size is checked for all of them at once, their values when
-    they are read.
+    `read(i)` gives {"image": uint8 RGB [H, W, 3], "mask": uint8 [H, W]}. Masks are grey or palette pictures.
+    `values`: {value in a file: class}, for masks that hold other numbers.
     """
 
-    def __init__(self, root: str | Path, list_file: str, labels: str):
-        self.root = Path(root)
-        self.labels = read_labels(self.root / labels)
-        rows = read_list(self.root / list_file, "image mask")
+    unit = "pixels"
+
+    def __init__(self, root: str | Path, list_file: str, labels: str, values: dict[int, int] | None = None):
+        self.root, self.values = Path(root), values or {}
+        self.labels = read_labels(file_of(self.root, labels, "data.labels"))
+        for value, label in self.values.items():
+            if not 0 <= value <= 65535 or not (0 <= label < len(self.labels) or label == IGNORE):
+                raise UserError(
+                    f"data.mask_values: {value}: {label}; write {{value in the masks: class}}, classes 0 to "
+                    f"{len(self.labels) - 1} or 255"
+                )
+        rows = read_list(file_of(self.root, list_file, "list file"), "image mask", self.root)
         self.samples = [
             (inside(self.root, image, where), inside(self.root, mask, where), where)
             for where, (image, mask) in rows
         ]
-        for image, mask, where in self.samples:
-            _check_sizes(image, mask, where)
-        self.fingerprint = fingerprint(rows, self.root, files=2)
+        self.files = [image for image, _, _ in self.samples]
+        lines = ((row[1], one[:2]) for row, one in zip(rows, self.samples, strict=True))
+        self.fingerprint = fingerprint(
+            [([str(sorted(self.values.items()))], []), *lines] if self.values else lines
+        )
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def read(self, i: int) -> dict:
+    def check(self, i: int) -> np.ndarray:
         image, mask, where = self.samples[i]
-        return {"image": read_image(image, where), "mask": self._mask(mask, where)}
+        counts = np.bincount(self._mask(mask, size_of(image, where), where).ravel(), minlength=256)
+        return np.append(counts[: len(self.labels)], counts[IGNORE])
 
-    def _mask(self, path: Path, where: str) -> np.ndarray:
-        try:
-            mask = np.array(_open(path, where))
-        except OSError as error:  # the header is whole, the rest is not
-            raise UserError(f"{where}: mask '{path}' is damaged ({error}); replace or remove it") from error
+    def read(self, i: int) -> dict:
+        path, mask, where = self.samples[i]
+        image = read_image(path, where)
+        return {"image": image, "mask": self._mask(mask, image.shape[:2], where)}
+
+    def _mask(self, path: Path, size: tuple[int, ...], where: str) -> np.ndarray:
+        mask = read_values(path, where)
+        if mask.shape != size:
+            raise UserError(
+                f"{where}: mask '{path}' is {mask.shape[1]}x{mask.shape[0]}, its image as it is shown "
+                f"{size[1]}x{size[0]}; make them equal"
+            )
+        places = [(mask == value, label) for value, label in self.values.items()]
+        for place, label in places:
+            mask = np.where(place, label, mask)
         wrong = mask[(mask >= len(self.labels)) & (mask != IGNORE)]
         if wrong.size:
             raise UserError(
                 f"{where}: mask '{path}' holds class {wrong[0]}; labels.txt has {len(self.labels)} names, so "
-                f"0 to {len(self.labels) - 1} are valid, and 255 = ignore"
+                f"0 to {len(self.labels) - 1} are valid, and 255 = ignore; data.mask_values maps other numbers"
             )
         return mask.astype(np.uint8)
-
-
-def _check_sizes(image: Path, mask: Path, where: str) -> None:
-    """Reads only the headers. Raises UserError that names the mask."""
-    height, width = size_of(image, where)
-    with _open(mask, where) as b:
-        if b.mode not in ("L", "P", "I", "I;16", "1"):
-            raise UserError(
-                f"{where}: mask '{mask}' is a colour picture ({b.mode}); save class indices as a grey or "
-                "palette PNG"
-            )
-        if b.size != (width, height):
-            raise UserError(
-                f"{where}: mask '{mask}' is {b.size[0]}x{b.size[1]}, its image as it is shown {width}x{height}; "
-                "make them equal"
-            )
-
-
-def _open(path: Path, where: str) -> Image.Image:
-    try:
-        return Image.open(path)
-    except OSError as error:
-        raise UserError(f"{where}: '{path}' is not a readable image; replace or remove it") from error

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...errors import UserError
-from .image import _positive
+from .image import _positive, _probability
 from .paired import chosen, cropped, padded
 
 
@@ -15,7 +15,7 @@ class Mixup:
     def __init__(self, alpha: float = 1.5, beta: float = 1.5, prob: float = 1.0):
         if alpha <= 0 or beta <= 0:
             raise UserError(f"Mixup: alpha {alpha}, beta {beta}: both must be above 0")
-        self.alpha, self.beta, self.prob = alpha, beta, float(prob)
+        self.alpha, self.beta, self.prob = alpha, beta, _probability("Mixup", prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         _boxes(sample, "Mixup")
@@ -37,9 +37,9 @@ class RandomExpand:
     `prob`."""
 
     def __init__(self, upper_ratio: float = 4.0, prob: float = 0.5):
-        if upper_ratio < 1:
-            raise UserError(f"RandomExpand: upper_ratio {upper_ratio} must be 1 or more")
-        self.upper_ratio, self.prob = upper_ratio, float(prob)
+        if not 1 <= upper_ratio <= 16:
+            raise UserError(f"RandomExpand: upper_ratio {upper_ratio} must be in [1, 16]")
+        self.upper_ratio, self.prob = upper_ratio, _probability("RandomExpand", prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         if rng.random() >= self.prob:
@@ -71,7 +71,8 @@ class RandomBoxCrop:
             raise UserError(
                 f"RandomBoxCrop: scaling {scaling} must rise within (0, 1], aspect_ratio {aspect_ratio} rise"
             )
-        self.scaling, self.aspect_ratio, self.prob = scaling, aspect_ratio, float(prob)
+        self.scaling, self.aspect_ratio = scaling, aspect_ratio
+        self.prob = _probability("RandomBoxCrop", prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         if not len(_boxes(sample, "RandomBoxCrop")) or rng.random() >= self.prob:

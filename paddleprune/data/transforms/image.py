@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ...errors import UserError
-from .paired import cropped, mirrored, padded, resized
+from .paired import SIDE, cropped, mirrored, padded, resized
 
 
 class ResizeByShort:
@@ -68,7 +68,12 @@ class RandomCrop:
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ):
         self.size, self.scale, self.ratio = _positive("size", size), tuple(scale), tuple(ratio)
-        if not 0 < self.scale[0] <= self.scale[1] <= 1 or not 0 < self.ratio[0] <= self.ratio[1]:
+        if (
+            len(self.scale) != 2
+            or len(self.ratio) != 2
+            or not 0 < self.scale[0] <= self.scale[1] <= 1
+            or not 0 < self.ratio[0] <= self.ratio[1]
+        ):
             raise UserError(f"RandomCrop: scale {scale} must rise within (0, 1], ratio {ratio} must rise")
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
@@ -92,9 +97,11 @@ class ResizeStepScaling:
     """Multiply both sides by one factor, drawn from `min_scale`, `min_scale` + `step`, ... `max_scale`."""
 
     def __init__(self, min_scale: float = 0.5, max_scale: float = 2.0, step: float = 0.25):
-        if not 0 < min_scale <= max_scale or step <= 0:
+        if not 0 < min_scale <= max_scale < math.inf or not step > 0:
             raise UserError(f"ResizeStepScaling: min_scale {min_scale} to {max_scale}, step {step} must rise")
         count = int((max_scale - min_scale) / step + 1e-6) + 1
+        if count > 1000:
+            raise UserError(f"ResizeStepScaling: step {step} makes {count} scales; take a larger one")
         self.factors = [min_scale + i * step for i in range(count)]
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
@@ -122,7 +129,7 @@ class RandomHorizontalFlip:
     """Mirror left and right with probability `prob`."""
 
     def __init__(self, prob: float = 0.5):
-        self.prob = float(prob)
+        self.prob = _probability("RandomHorizontalFlip", prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         return mirrored(sample, 1) if rng.random() < self.prob else sample
@@ -132,7 +139,7 @@ class RandomVerticalFlip:
     """Mirror top and bottom with probability `prob`."""
 
     def __init__(self, prob: float = 0.5):
-        self.prob = float(prob)
+        self.prob = _probability("RandomVerticalFlip", prob)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         return mirrored(sample, 0) if rng.random() < self.prob else sample
@@ -143,6 +150,10 @@ class RandomDistort:
 
     def __init__(self, brightness: float = 0.3, contrast: float = 0.3, saturation: float = 0.3):
         self.ranges = (brightness, contrast, saturation)
+        if not all(0 <= r <= 1 for r in self.ranges):
+            raise UserError(
+                f"RandomDistort: {self.ranges}: brightness, contrast and saturation must be in [0, 1]"
+            )
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
         brightness, contrast, saturation = (rng.uniform(1 - r, 1 + r) for r in self.ranges)
@@ -162,16 +173,29 @@ class Normalize:
         mean: tuple[float, ...] = (0.485, 0.456, 0.406),
         std: tuple[float, ...] = (0.229, 0.224, 0.225),
     ):
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        numbers = [*mean, *std]
+        if len(mean) != 3 or len(std) != 3 or not all(_is_number(n) for n in numbers) or min(std) <= 0:
             raise UserError(f"Normalize: mean {mean}, std {std}: 3 numbers each, std above 0")
         self.mean, self.std = np.float32(mean), np.float32(std)
 
     def __call__(self, sample: dict, rng: np.random.Generator) -> dict:
+        if sample["image"].dtype != np.uint8:
+            raise UserError("Normalize: the image is normalised already; name it once, at the end")
         image = (sample["image"].astype(np.float32) / 255 - self.mean) / self.std
         return {**sample, "image": image}
 
 
 def _positive(name: str, value: int) -> int:
-    if not isinstance(value, int) or value <= 0:
-        raise UserError(f"{name}: expected a whole number above 0, got {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= SIDE:
+        raise UserError(f"{name}: expected a whole number from 1 to {SIDE}, got {str(value)[:80]!r}")
     return value
+
+
+def _probability(name: str, value: float) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise UserError(f"{name}: prob {str(value)[:80]!r} must be a number in [0, 1]")
+    return float(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

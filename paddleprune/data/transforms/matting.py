@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import UserError
 from ..images import find_images, read_image
-from .image import _positive
+from .image import _positive, _probability
 
 
 class Composite:
@@ -16,7 +16,9 @@ class Composite:
     alpha * image + (1 - alpha) * background, the background cut to the image's shape."""
 
     def __init__(self, backgrounds: str, prob: float = 1.0):
-        self.folder, self.prob = backgrounds, float(prob)
+        self.folder, self.prob = backgrounds, _probability("Composite", prob)
+        if not isinstance(backgrounds, str):
+            raise UserError(f"Composite: backgrounds {backgrounds!r} must be a folder of pictures")
 
     @cached_property
     def files(self) -> list[Path]:

@@ -7,6 +7,9 @@
 import cv2
 import numpy as np
 
+from ..images import SIDE as SIDE
+from ..images import check_pixels
+
 IGNORE = 255  # the class of a mask that does not count
 FILL = {"image": 127, "mask": IGNORE, "alpha": 0, "trimap": 0}  # where a transform leaves the image
 OF_BOXES = ("boxes", "labels", "difficult", "weights")
@@ -43,6 +46,7 @@ def mirrored(sample: dict, axis: int) -> dict:
 def resized(sample: dict, width_height: tuple[int, int]) -> dict:
     """Resize the image and what lies on it; images by area where they shrink."""
     changed = {}
+    check_pixels(*width_height, "data: a resized picture")
     for key in FILL:
         if key in sample:
             array = np.ascontiguousarray(sample[key])

@@ -42,14 +42,15 @@ Options parse(int count, char** words) {
   return options;
 }
 
-int whole(const Options& options, const std::string& name, int least) {
+int whole(const Options& options, const std::string& name, int least, int most = 1000000) {
   int value = least - 1;
   try {
     value = std::stoi(options.at(name));
   } catch (const std::exception&) {
   }
-  if (value < least) throw std::runtime_error("--" + name + ": '" + options.at(name) + "' must be " +
-                                              std::to_string(least) + " or more");
+  if (value < least || value > most)
+    throw std::runtime_error("--" + name + ": '" + options.at(name) + "' must be " + std::to_string(least) +
+                             " or more, up to " + std::to_string(most));
   return value;
 }
 
@@ -66,7 +67,7 @@ std::vector<std::string> pictures(const std::string& path) {
   while (const dirent* entry = folder ? readdir(folder) : nullptr) {
     std::string name = entry->d_name, ending = name.substr(std::min(name.rfind('.'), name.size()));
     std::transform(ending.begin(), ending.end(), ending.begin(), ::tolower);
-    for (const char* known : {".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+    for (const char* known : {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
       if (ending == known) found.push_back(path + "/" + name);
   }
   if (folder) closedir(folder);
@@ -80,7 +81,10 @@ cv::Mat read(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   cv::Mat picture;
-  if (!bytes.empty()) picture = cv::imdecode(bytes, cv::IMREAD_COLOR);
+  try {
+    if (!bytes.empty()) picture = cv::imdecode(bytes, cv::IMREAD_COLOR);
+  } catch (const cv::Exception&) {  // more pixels than OpenCV takes
+  }
   if (picture.empty()) throw std::runtime_error("'" + path + "' is not a readable picture");
   cv::cvtColor(picture, picture, cv::COLOR_BGR2RGB);
   return picture;
@@ -130,7 +134,7 @@ void refuse_sources(const std::string& save_dir, const std::vector<std::string>&
 void run(const Options& options) {
   const Manifest manifest = read_manifest(options.at("model"));
   const int repeats = whole(options, "repeats", 0), warmup = whole(options, "warmup", 0);
-  Runner runner(manifest.model_file, whole(options, "threads", 1), options.at("power_mode"));
+  Runner runner(manifest.model_file, whole(options, "threads", 1, 1024), options.at("power_mode"));
   const std::string save_dir = options.at("save_dir");
   mkdir(save_dir.c_str(), 0777);
   const std::vector<std::string> files = pictures(options.at("input"));

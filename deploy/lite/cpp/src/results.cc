@@ -69,8 +69,19 @@ cv::Mat alpha_of(const Output& output, cv::Size size) {
   return result;
 }
 
+// OpenCV's font has ASCII alone; of other letters the bytes are written, and results.json has them as they are.
+std::string ascii(const std::string& text) {
+  std::string plain;
+  for (const unsigned char c : text) {
+    char code[8];
+    std::snprintf(code, sizeof code, "\\x%02x", c);
+    plain += c < 0x80 ? std::string(1, static_cast<char>(c)) : code;
+  }
+  return plain;
+}
+
 void write(cv::Mat& picture, const std::string& text, cv::Point place) {
-  cv::putText(picture, text, place, cv::FONT_HERSHEY_SIMPLEX, 0.5, cv::Scalar(255, 255, 0), 1, cv::LINE_AA);
+  cv::putText(picture, ascii(text), place, cv::FONT_HERSHEY_SIMPLEX, 0.5, cv::Scalar(255, 255, 0), 1, cv::LINE_AA);
 }
 
 std::string percent(double score) {
