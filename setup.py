@@ -41,7 +41,10 @@ setup(
         "onnx": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime==1.23.2"],
         "openvino": ["openvino==2025.4.1"],
         "ray": ["ray==2.60.0"],
-        "seg": ["paddleseg==2.8.0"],  # UNet; declares an old opencv-python: install it with --no-deps
+        # What PaddleSeg, whose network UNet is, imports. PaddleSeg itself declares opencv-python<=4.6.0, which pip
+        # would lay over opencv-python-headless, and `import cv2` fails then: pip install --no-deps paddleseg==2.8.0
+        "seg": ["filelock", "prettytable", "requests"],
+        "fonts": ["mplfonts"],  # class names in Chinese, Japanese and Korean, where the system has no font
         "dev": [
             "pytest",
             "pytest-timeout",

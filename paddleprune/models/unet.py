@@ -7,6 +7,8 @@ from paddle import nn
 
 from ..errors import UserError
 
+# Without --no-deps pip lays an older OpenCV over ours, and neither works then.
+INSTALL = "pip install filelock prettytable requests && pip install --no-deps paddleseg==2.8.0"
 TASK = "segmentation"
 EXAMPLE = {"args": {"num_classes": 3, "scale": 0.125}, "image_shape": [3, 32, 32]}
 WIDTHS = (64, 128, 256, 512, 512)  # of the encoder's levels, from full resolution to 1/16
@@ -22,7 +24,7 @@ def build(num_classes: int, scale: float = 1.0) -> nn.Layer:
         from paddleseg.models.layers import ConvBNReLU
         from paddleseg.models.unet import UNet, UpSampling
     except ImportError as error:
-        raise UserError("unet: PaddleSeg is not installed; install it with: pip install paddleseg") from error
+        raise UserError(f"unet: PaddleSeg cannot be imported ({error}); install it with: {INSTALL}") from error
     network = UNet(num_classes)
     del network._sub_layers["conv"]  # the same layer as `cls`
     if scale != 1:
