@@ -17,9 +17,10 @@ setup(
     packages=find_packages(include=["paddleprune", "paddleprune.*"]),
     package_data={"paddleprune.page": ["*.html", "*.css", "*.js"]},
     data_files=[
-        (
-            "share/paddleprune/sensitivities",
-            [str(p.relative_to(HERE)) for p in HERE.glob("sensitivities/*.json")],
+        (f"share/paddleprune/{folder.relative_to(HERE)}", [str(p.relative_to(HERE)) for p in sorted(files)])
+        for folder, files in (
+            (HERE / "sensitivities", HERE.glob("sensitivities/*.json")),
+            *((folder, folder.glob("*.yml")) for folder in sorted(HERE.glob("configs/*"))),
         )
     ],
     install_requires=[

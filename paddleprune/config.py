@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from .errors import UserError
-from .files import checked_path, exists, parse_yaml, read_yaml
+from .files import checked_path, exists, parse_yaml, read_yaml, shipped
 from .lookup import suggest
 
 SIDE = 8192  # longest side of a network's input, pixels
@@ -106,6 +106,8 @@ class Config:
 def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
     """Read a config file, its base and `a.b=value` overrides. Raises UserError."""
     path = checked_path(path, "--config")
+    if not exists(path) and not path.is_absolute():  # one of those that come with the package
+        path = next((place for place in shipped(path) if exists(place)), path)
     raw = _read_yaml(path)
     base = raw.pop("_base_", None)
     if base is not None:

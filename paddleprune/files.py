@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,9 @@ def writing(path: str | Path) -> Iterator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "make room, then run again" if full else "choose a place that can be written"
-        raise UserError(f"cannot write '{_short(Path(path))}': {error.strerror or error}; {advice}") from error
+        raise UserError(
+            f"cannot write '{_short(Path(path))}': {error.strerror or error}; {advice}"
+        ) from error
 
 
 @contextmanager
@@ -120,7 +123,7 @@ def _alive(process: int) -> bool:
 def scratch_folder() -> Iterator[Path]:
     """A temporary folder for what other programs must find on disk; gone after the block. What killed
     processes left of theirs goes, too."""
-    with _where_there_is_room():
+    with room_for_temporary_files():
         base = Path(tempfile.gettempdir())
         for left in base.glob("paddleprune-*-*"):
             owner = left.name.split("-")[1]
@@ -128,14 +131,15 @@ def scratch_folder() -> Iterator[Path]:
                 shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f"paddleprune-{os.getpid()}-"))
     try:
-        with _where_there_is_room():
+        with room_for_temporary_files():
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _where_there_is_room() -> Iterator[None]:
+def room_for_temporary_files() -> Iterator[None]:
+    """An OSError in the block becomes a UserError that says where temporary files can go."""
     try:
         yield
     except OSError as error:
@@ -200,6 +204,11 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 # reading ---------------------------------------------------------------------------------
+
+
+def shipped(name: str | Path) -> list[Path]:
+    """Where a file or folder that comes with the package may be: in the checkout, or where setup.py put it."""
+    return [Path(__file__).parents[1] / name, Path(sys.prefix) / "share/paddleprune" / name]
 
 
 def checked_path(path: str | Path, key: str) -> Path:

@@ -1,7 +1,6 @@
 """Which ratios: from a sensitivities file, the DEFAULT scheme, or no file at all."""
 
 import logging
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from paddle import nn
 
 from .config import PruneConfig
 from .errors import UserError
+from .files import shipped
 from .lookup import suggest
 from .models import parts
 from .pruning import criteria, interop, ratios
@@ -188,10 +188,7 @@ def read_table(file: str, groups: Groups, model: str) -> Sensitivities:
 
 def default_file(model: str) -> Path:
     """The file of the DEFAULT scheme for a model, in the checkout or where setup.py put it."""
-    folders = [
-        Path(__file__).parents[1] / "sensitivities",
-        Path(sys.prefix) / "share/paddleprune/sensitivities",
-    ]
+    folders = shipped("sensitivities")
     files = {Sensitivities.read(f).provenance.model: f for d in folders for f in sorted(d.glob("*.json"))}
     if model not in files:
         raise UserError(

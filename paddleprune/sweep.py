@@ -58,17 +58,21 @@ def _run(config: Config, model_dir: str | Path, folder: Path, weights: str) -> d
         raise UserError(f"--save_dir: '{folder}' holds a run with another config; choose another folder")
     if (folder / "metrics.json").is_file():
         metrics = read_json(folder / "metrics.json", "metrics")
-        _refuse_other(metrics["pruning"], weights, folder)
+        _refuse_other(metrics, weights, folder)
         log.info("%s is finished", folder)
         return metrics
     if (folder / "latest" / "state.json").is_file():
-        _refuse_other(checkpoint.load_model(folder / "latest").facts["pruning"], weights, folder)
+        _refuse_other(checkpoint.load_model(folder / "latest").facts, weights, folder)
         return pipeline.train(config, folder, resume=True)
     return pipeline.train(config, folder, str(model_dir))
 
 
-def _refuse_other(pruning: dict[str, Any], weights: str, folder: Path) -> None:
-    if pruning["dense"]["weights"] != weights:
+def _refuse_other(facts: dict[str, Any], weights: str, folder: Path) -> None:
+    try:
+        began = facts["pruning"]["dense"]["weights"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"--save_dir: '{folder}' holds another kind of run, or a damaged one; choose another folder") from error
+    if began != weights:
         raise UserError(f"--save_dir: '{folder}' began with another model; choose another folder")
 
 

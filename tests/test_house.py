@@ -11,7 +11,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # A module may import from its own row and the rows above it.
 ROWS = [
-    ["__version__", "errors", "files", "lookup", "modes", "pickles", "progress", "config", "cost", "predictor", "drawing"],
+    [
+        "__version__",
+        "errors",
+        "files",
+        "lookup",
+        "modes",
+        "pickles",
+        "progress",
+        "config",
+        "cost",
+        "predictor",
+        "drawing",
+    ],
     ["models", "data", "metrics", "pruning"],
     ["tasks"],
     ["engine"],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..data.dataset import Batches
+from ..files import room_for_temporary_files
 from ..progress import bar
 
 CACHE_BYTES = 3 * 2**29
@@ -43,8 +44,9 @@ class Decoded:
             if room >= 0:
                 self.kept.append(batch)
                 continue
-            if self.file is None:
-                self.file = tempfile.TemporaryFile(prefix="paddleprune-")  # noqa: SIM115 - lives as long as we do
-            self.places.append(self.file.tell())
-            pickle.dump(batch, self.file, protocol=pickle.HIGHEST_PROTOCOL)
+            with room_for_temporary_files():
+                if self.file is None:
+                    self.file = tempfile.TemporaryFile(prefix="paddleprune-")  # noqa: SIM115 - lives as long as we do
+                self.places.append(self.file.tell())
+                pickle.dump(batch, self.file, protocol=pickle.HIGHEST_PROTOCOL)
         self.complete = True

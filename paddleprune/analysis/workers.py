@@ -13,7 +13,9 @@ import collections
 import contextlib
 import logging
 import multiprocessing
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -81,7 +83,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # a forked Paddle hangs
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(job, baseline, theirs), daemon=True)
-        self.process.start()
+        with _deaf_to_interrupts():  # the driver hears Ctrl-C, and ends its workers
+            self.process.start()
         theirs.close()
         self.group = ""
 
@@ -111,7 +114,21 @@ def _work(job: Job, baseline: float, pipe: Connection) -> None:
             for points in search.group(group, known):
                 pipe.send(("points", points))
             pipe.send(("done", None))
-    except (EOFError, KeyboardInterrupt):
-        return
     except UserError as error:
-        pipe.send(("error", str(error)))
+        with contextlib.suppress(OSError):
+            pipe.send(("error", str(error)))
+    except (EOFError, OSError, KeyboardInterrupt):  # the driver has gone
+        return
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Inside the block processes start that Ctrl-C at the terminal does not reach."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)

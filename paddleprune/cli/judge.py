@@ -83,7 +83,7 @@ def _write_page(options: Options, rows: list) -> Path:
 
     facts = collect(
         options.before, options.after, rows, options.sensitivities_file, options.dataset, options.list,
-        options.command,
+        options.command, next(iter(options.eval_metric_loss), None),
     )  # fmt: skip
     write_text(options.save_file, page.html(facts))
     return Path(options.save_file)

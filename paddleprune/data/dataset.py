@@ -93,7 +93,7 @@ def open_reader(data: DataConfig, split: str) -> Any:
     if not exists(checked_path(root, key), "folder"):
         raise UserError(
             f"{key}: folder '{root[:300]}' does not exist; give the data's folder "
-            f"with --set {key}=DIR or --dataset DIR"
+            f"with --set {key}=DIR, or with --dataset DIR where a command has that"
         )
     list_file = data.train_list if split == "train" else data.val_list
     labels = data.labels

@@ -24,7 +24,9 @@ def build(num_classes: int, scale: float = 1.0) -> nn.Layer:
         from paddleseg.models.layers import ConvBNReLU
         from paddleseg.models.unet import UNet, UpSampling
     except ImportError as error:
-        raise UserError(f"unet: PaddleSeg cannot be imported ({error}); install it with: {INSTALL}") from error
+        raise UserError(
+            f"unet: PaddleSeg cannot be imported ({error}); install it with: {INSTALL}"
+        ) from error
     network = UNet(num_classes)
     del network._sub_layers["conv"]  # the same layer as `cls`
     if scale != 1:

@@ -1,6 +1,7 @@
 """What the report shows, as plain data for JSON."""
 
 import base64
+import contextlib
 import importlib.util
 import json
 import shlex
@@ -16,6 +17,7 @@ from ..engine import checkpoint
 from ..engine.checkpoint import SavedModel
 from ..engine.start import open_model
 from ..errors import UserError
+from ..files import read_lines
 from ..pruning.groups import Groups, find_groups
 from ..pruning.sensitivity import Sensitivities
 from ..report import budgets, kept_under, scale_of
@@ -27,9 +29,10 @@ WIDTH = 480  # of an example, pixels
 def collect(
     before: str | Path, after: Sequence[str | Path], rows: Sequence[Mapping[str, Any]],
     sensitivities_file: str | None = None, dataset: str | None = None, list_file: str | None = None,
-    command: str = "",
+    command: str = "", chosen: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything on the page. `rows` are pipeline.compare's of the same models, the one before first."""
+    """Everything on the page. `rows` are pipeline.compare's of the same models, the one before first; `chosen`
+    is the budget that the page opens at."""
     folders = [Path(before), *map(Path, after)]
     saved = [checkpoint.load_model(folder) for folder in folders]
     dense = find_groups(saved[0].network, saved[0].image_shape)
@@ -41,7 +44,8 @@ def collect(
         "metric": {"name": rows[0]["metric"], "scale": scale_of(rows[0]["metric"]),
                    "higher_is_better": saved[0].facts["higher_is_better"]},
         "rows": [dict(row) for row in rows],
-        "budget": _budget(folders[0], saved[0], dense, sensitivities_file, rows) if sensitivities_file else None,
+        "budget": {**_budget(folders[0], saved[0], dense, sensitivities_file, rows), "chosen": chosen}
+                  if sensitivities_file else None,
         "plans": [
             {"name": name, "layers": _layers(dense, one)}
             for name, one in zip(names, saved, strict=True) if one.plan is not None
@@ -141,7 +145,11 @@ def _lines(log: Path) -> list[dict[str, Any]]:
     """The steps and evaluations of a run; none where its log is gone."""
     if not log.is_file():
         return []
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    lines = []
+    for line in read_lines(log, "training log"):
+        with contextlib.suppress(ValueError):  # the one that was being written when the process died
+            lines.append(json.loads(line))
+    return [line for line in lines if isinstance(line, dict)]
 
 
 def _examples(

@@ -15,6 +15,7 @@ from ..drawing import put_text
 from ..errors import UserError
 from ..lookup import suggest
 from ..metrics.mean_iou import MeanIoU
+from ..models.unet import INSTALL
 from ._base import Task as Base
 from ._base import class_count, keeps_whole
 
@@ -125,6 +126,11 @@ def _loss(name: str) -> Any:
         raise UserError(f"train.losses: '{name}' is not known; {suggest(name, LOSSES)}")
     if name in CROSS_ENTROPY:
         return lambda logits, masks: F.cross_entropy(logits, masks, axis=1, ignore_index=IGNORE)
-    from paddleseg.cvlibs import manager
+    try:
+        from paddleseg.cvlibs import manager
+    except ImportError as error:
+        raise UserError(
+            f"train.losses: PaddleSeg cannot be imported ({error}); install it with: {INSTALL}"
+        ) from error
 
     return manager.LOSSES[name](ignore_index=IGNORE)

@@ -39,7 +39,7 @@ def page_file(sample_data, tmp_path_factory):
     assert main(
         ["report", "--before", dense, "--after", f"{folder}/u0.3/best_model", "--after", f"{folder}/u0.6/best_model",
          "--names", "dense", "a third less", "</script><b>", "--sensitivities", f"{folder}/s.json", "--repeats", "3",
-         "--save_file", f"{folder}/out/report.html"]
+         "--eval_metric_loss", "0.1", "--save_file", f"{folder}/out/report.html"]
     ) == 0  # fmt: skip
     return folder / "out/report.html"
 
@@ -90,6 +90,9 @@ def test_it_opens_without_errors_and_fits(browser, page_file, width):
         box = page.locator(f"#{chart} .main-svg").first.bounding_box()
         assert box["width"] > 0.75 * width, chart
         assert box["x"] + box["width"] <= width, chart
+    if width == 1280:
+        cut = "[...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth + 1).length"
+        assert page.evaluate(cut) == 0
     assert page.locator("#pictures img").count() == 12
     assert all(page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 100)"))
 
@@ -97,6 +100,7 @@ def test_it_opens_without_errors_and_fits(browser, page_file, width):
 @browser_only
 def test_the_slider_moves_the_numbers(browser, page_file):
     page, _ = opened(browser, page_file, 1280)
+    assert page.locator("#chosen").text_content() == "0.100"  # that of --eval_metric_loss
     facts = json.loads(page.locator("#facts").text_content())
     seen = set()
     for place in (0, 20, 60):
