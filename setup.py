@@ -25,11 +25,13 @@ setup(
     ],
     install_requires=[
         "paddlepaddle==3.3.1",  # trace.py and legacy_ops.py know its insides
+        "setuptools",  # Paddle imports it, and declares it for Python 3.12 alone
         "numpy<2",
         "opencv-python-headless",
         "pyyaml",
         "tqdm",
         "matplotlib",
+        "fonttools",
         "pillow",
         "scikit-learn",
         "scipy",
@@ -44,7 +46,7 @@ setup(
         "ray": ["ray==2.60.0"],
         # What PaddleSeg, whose network UNet is, imports. PaddleSeg itself declares opencv-python<=4.6.0, which pip
         # would lay over opencv-python-headless, and `import cv2` fails then: pip install --no-deps paddleseg==2.8.0
-        "seg": ["filelock", "prettytable", "requests"],
+        "seg": ["requests"],
         "fonts": ["mplfonts"],  # class names in Chinese, Japanese and Korean, where the system has no font
         "dev": [
             "pytest",

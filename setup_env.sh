@@ -11,14 +11,17 @@ is() { # is VERSION COMMAND...: does the command run a Python of that version th
     works "$@" && [ "$("$@" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$want" ]
 }
 
+# Where a Python really is: an active environment's own one would be cleared while it is used.
+where='import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))'
+
 find_python() { # prints the path of a Python of version $1
     for candidate in "python$1" python3 python; do
         if command -v "$candidate" >/dev/null 2>&1 && is "$1" "$candidate"; then
-            "$candidate" -c 'import sys; print(sys.executable)'; return 0
+            "$candidate" -c "$where"; return 0
         fi
     done
     for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python; do
-        if [ -x "$candidate" ] && is "$1" "$candidate"; then echo "$candidate"; return 0; fi
+        if [ -x "$candidate" ] && is "$1" "$candidate"; then "$candidate" -c "$where"; return 0; fi
     done
     if command -v uv >/dev/null 2>&1; then
         candidate=$(uv python find "$1" 2>/dev/null || true)

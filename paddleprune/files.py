@@ -69,6 +69,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     old = path.with_name(f".{path.name}.old")
     try:
         with writing(path):
+            shutil.rmtree(temporary, ignore_errors=True)  # of a dead process that had our number
             temporary.mkdir()
             yield temporary
             recover_folder(path)
@@ -108,8 +109,6 @@ def _literally(name: str) -> str:
 
 
 def _alive(process: int) -> bool:
-    if process == os.getpid():
-        return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -71,7 +71,9 @@ def _refuse_other(facts: dict[str, Any], weights: str, folder: Path) -> None:
     try:
         began = facts["pruning"]["dense"]["weights"]
     except (KeyError, TypeError) as error:
-        raise UserError(f"--save_dir: '{folder}' holds another kind of run, or a damaged one; choose another folder") from error
+        raise UserError(
+            f"--save_dir: '{folder}' holds another kind of run, or a damaged one; choose another folder"
+        ) from error
     if began != weights:
         raise UserError(f"--save_dir: '{folder}' began with another model; choose another folder")
 

@@ -20,6 +20,8 @@ settings.load_profile("project")
 
 # Of random weights: whatever it is, the suite must pass.
 SEED = int(os.environ.get("PADDLEPRUNE_TEST_SEED", "0"))
+# Draws of a property test of whole networks: few in the gate, many where there is time.
+EXAMPLES = int(os.environ.get("PADDLEPRUNE_TEST_EXAMPLES", "2"))
 # Of the networks that networks/make.py trained.
 NETWORKS = {
     "classification": "f4b3e4362afdf7a3775d9196350ea5463dba67545705c4ed498383c399a610a8",

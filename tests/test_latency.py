@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import knowing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -182,7 +183,7 @@ def test_training_by_latency(sample_data, model, table_file, tmp_path, by_macs):
              "data.eval_transforms=[{Resize: {size: 32}}, Normalize]"]  # fmt: skip
     settings = [*small, "prune.strategy=for_target", "prune.target.latency=0.6"]
     config = load_config("configs/classification/mobilenet_v2_sample.yml", settings)
-    metrics = train(config, tmp_path / "run", sensitivities_file=table_file)
+    metrics = train(config, tmp_path / "run", knowing("classification"), table_file)
     assert "0.6 of the latency" in metrics["pruning"]["scheme"]
     assert metrics["macs"] / metrics["pruning"]["dense"]["macs"] == pytest.approx(0.6, rel=0.1)
     assert (tmp_path / "run/latency_inference_t1.json").is_file()

@@ -17,7 +17,7 @@ TUTORIALS = ROOT / "tutorials/compress"
 # task -> arguments that make it quick, the name of its metric in what step 1 prints
 TASKS = {
     "classification": (["--size", "32", "--scale", "0.25"], "top-1"),
-    "segmentation": (["--size", "64"], "mIoU"),
+    "segmentation": (["--size", "32"], "mIoU"),
     "matting": (["--size", "64", "--width", "8"], "MSE"),
     "detection": (["--width", "0.0625"], "mAP"),
 }

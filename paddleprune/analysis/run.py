@@ -56,7 +56,10 @@ class RunOptions:
 def analyse(job: Job, save_file: Path, options: RunOptions) -> Sensitivities:
     """Complete the table in `save_file`, and say what a user should know before trusting it."""
     ready = Prepared(job)
-    note = {"date": datetime.date.today().isoformat(), "dataset": Path(ready.data.root).name}
+    note = {
+        "date": datetime.date.today().isoformat(),
+        "dataset": Path(ready.data.val_root or ready.data.root).name,
+    }
     if job.subset is not None:
         note["subset"] = f"{job.subset} of {ready.of} images, stratified, seed {job.seed}"
     table = start(save_file, ready.provenance, ready.groups, ready.baseline, {**note, **options.note})

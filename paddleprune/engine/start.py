@@ -108,7 +108,7 @@ def open_model(
         raise UserError(f"--batch_size: {batch_size!r} is out of range; it must be a whole number, 1 or more")
     facts = {**saved.facts["data"], "eval_transforms": saved.facts["eval_transforms"]}
     if dataset is not None:
-        facts |= {"root": str(checked_path(dataset, "--dataset")), "val_root": ""}
+        facts["val_root"] = str(checked_path(dataset, "--dataset"))
     facts["val_list"] = list_file or facts.get("val_list")
     facts["batch_size"] = facts.get("batch_size") if batch_size is None else batch_size
     data = parse_data(facts, f"{model_dir}/model.yml: data")
@@ -116,7 +116,7 @@ def open_model(
     task = tasks.of(saved.facts["task"], saved.facts["labels"])
     if eval_set.labels != task.labels:
         raise UserError(
-            f"--dataset: labels.txt of '{data.root}' has other names ({eval_set.labels[:3]}...) "
+            f"--dataset: labels.txt of '{data.val_root or data.root}' has other names ({eval_set.labels[:3]}...) "
             f"than the model ({task.labels[:3]}...); use the data it was trained for"
         )
     return saved, task, data, eval_set

@@ -8,7 +8,7 @@ from paddle import nn
 from ..errors import UserError
 
 # Without --no-deps pip lays an older OpenCV over ours, and neither works then.
-INSTALL = "pip install filelock prettytable requests && pip install --no-deps paddleseg==2.8.0"
+INSTALL = "pip install --no-deps paddleseg==2.8.0"
 TASK = "segmentation"
 EXAMPLE = {"args": {"num_classes": 3, "scale": 0.125}, "image_shape": [3, 32, 32]}
 WIDTHS = (64, 128, 256, 512, 512)  # of the encoder's levels, from full resolution to 1/16

@@ -69,7 +69,9 @@ def trace(network: nn.Layer, image_shape: tuple[int, ...]) -> Traced:
             for op in program.global_block().ops:  # nine tenths of the bytes, copied with every clone
                 op._remove_attr("op_callstack")
     except OSError as error:  # Paddle writes what it traces into a folder of its own
-        reason = f"{error.strerror or error}: '{error.filename}'" if error.filename else error.strerror or error
+        reason = (
+            f"{error.strerror or error}: '{error.filename}'" if error.filename else error.strerror or error
+        )
         raise UserError(f"Paddle cannot write its temporary files ({reason}); make room there") from error
     except Exception as error:  # the tracer raises whatever the forward does, and more
         raise UserError(

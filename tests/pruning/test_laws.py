@@ -5,7 +5,7 @@ import json
 import numpy as np
 import paddle
 import pytest
-from conftest import TOY_NETS, TOY_SHAPE, randomize
+from conftest import EXAMPLES, TOY_NETS, TOY_SHAPE, randomize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -70,7 +70,7 @@ def test_keep_all_is_the_identity(build, shape):
 
 
 @each_network
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_pruned_equals_masked(build, shape, data):
     """Zero-masked dense output = pruned output; predicted cost = measured; weights untouched by

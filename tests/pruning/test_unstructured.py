@@ -5,7 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from conftest import Chain, randomize
+from conftest import Chain, knowing, randomize
 
 from paddleprune.cli import main
 from paddleprune.config import load_config
@@ -105,7 +105,7 @@ def test_a_part_alone_loses_weights(sample_data, tmp_path):
         ["prune.strategy=magnitude", "prune.ratio=0.5", "prune.scope=yolo_blocks", "model.args.width=0.0625",
          f"data.root={make('detection', tmp_path / 'data', 8, 4)}", "train.epochs=0", "data.batch_size=4"],
     )  # fmt: skip
-    train(config, tmp_path / "run")
+    train(config, tmp_path / "run", knowing("detection"))
     for name, where in zeros(tmp_path / "run/best_model").items():
         assert where.any() == name.startswith("blocks."), name
     more = ["prune.strategy=magnitude", "prune.recalibrate=3", f"data.root={sample_data}", *SMALL]

@@ -1,0 +1,163 @@
+"""A run goes on exactly, with what it began with, or not at all."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import knowing
+
+from paddleprune import pipeline
+from paddleprune.config import load_config
+from paddleprune.data.sample_data import make
+from paddleprune.engine.checkpoint import load_model, read_weights
+from paddleprune.errors import UserError
+
+SMALL = [
+    "model.args.scale=0.25", "data.image_shape=[3,32,32]", "data.batch_size=8", "train.log_every=1",
+    "data.train_transforms=[{Resize: {size: 32}}, Normalize]", "data.eval_transforms=[{Resize: {size: 32}}, Normalize]",
+]  # fmt: skip
+
+
+def config(data, *settings):
+    return load_config(
+        "configs/classification/mobilenet_v2_sample.yml", [f"data.root={data}", *SMALL, *settings]
+    )
+
+
+class Ended(BaseException):
+    """As if the process had been killed."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make("classification", tmp_path_factory.mktemp("data") / "digits", 32, 16)
+
+
+@pytest.fixture(scope="module")
+def begun(data, tmp_path_factory):
+    """A run of one epoch of two, that was ended while the epoch was judged."""
+    folder = tmp_path_factory.mktemp("run")
+    real = pipeline.score
+
+    def ended(*_):
+        raise Ended
+
+    pipeline.score = ended
+    try:
+        with pytest.raises(Ended):
+            pipeline.train(config(data, "train.epochs=2"), folder)
+    finally:
+        pipeline.score = real
+    return folder
+
+
+def test_an_epoch_is_saved_before_it_is_judged(begun, data, tmp_path):
+    state = json.loads((begun / "latest/state.json").read_text())
+    assert (state["epoch"], state["judged"], state["best"]) == (1, 0, None)
+    whole = tmp_path / "whole"
+    pipeline.train(config(data, "train.epochs=2"), whole)
+    resumed = shutil.copytree(begun, tmp_path / "resumed")
+    pipeline.train(config(data, "train.epochs=2"), resumed, resume=True)
+    assert (resumed / "log.jsonl").read_text() == (whole / "log.jsonl").read_text()
+    for part in ("latest", "best_model"):
+        mine, other = (read_weights(run / part / "model.pdparams") for run in (resumed, whole))
+        for name in mine:
+            np.testing.assert_array_equal(mine[name], other[name])
+
+
+def altered(data, tmp_path, change):
+    """A copy of the data with a change."""
+    copy = shutil.copytree(data, tmp_path / "data")
+    change(copy)
+    return copy
+
+
+def swapped(copy):
+    lines = (copy / "labels.txt").read_text().splitlines()
+    (copy / "labels.txt").write_text("\n".join([lines[1], lines[0], *lines[2:]]))
+
+
+def added(copy):
+    (copy / "labels.txt").write_text((copy / "labels.txt").read_text() + "another\n")
+
+
+def shortened(copy):
+    lines = (copy / "train_list.txt").read_text().splitlines(keepends=True)
+    (copy / "train_list.txt").write_text("".join(lines[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(swapped, "data.labels: the classes are"), (added, "data.labels: the classes are"),
+     (shortened, "data.train_list: its lines or files are not those")],
+)  # fmt: skip
+def test_other_data_are_refused(begun, data, tmp_path, change, words):
+    run = shutil.copytree(begun, tmp_path / "run")
+    with pytest.raises(UserError, match=words):
+        pipeline.train(config(altered(data, tmp_path, change), "train.epochs=2"), run, resume=True)
+    moved = altered(data, tmp_path / "elsewhere", lambda copy: None)  # the same data under another path
+    pipeline.train(config(moved, "train.epochs=1"), run, resume=True)
+
+
+def test_other_settings_are_refused(begun, data, tmp_path):
+    run = shutil.copytree(begun, tmp_path / "run")
+    for setting, words in (
+        ("train.learning_rate=0.5", "train.learning_rate: 0.5, but the run"),
+        ("data.batch_size=4", "data.batch_size: 4, but the run"),
+        ("model.args.scale=0.35", "model.args: .* but the run"),
+    ):
+        with pytest.raises(UserError, match=words):
+            pipeline.train(config(data, "train.epochs=2", setting), run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("latest/state.json", '{"epoch": -1}'), ("latest/state.json", '{"epoch": "1"}'), ("latest/state.json", "[]"),
+        ("latest/state.json", '{"epoch": 1, "best": NaN}'), ("latest/optimizer.pdopt", "x"),
+        ("latest/model.yml", "format: 1\nlabels: 5\n"), ("latest/model.yml", ""), ("config.yml", "task: [1]"),
+    ],
+)  # fmt: skip
+def test_edited_files_are_one_line(begun, data, tmp_path, file, text):
+    run = shutil.copytree(begun, tmp_path / "run")
+    (run / file).write_text(text)
+    with pytest.raises(UserError):
+        pipeline.train(config(data, "train.epochs=2"), run, resume=True)
+
+
+def test_a_new_run_does_not_wear_the_old_ones_clothes(data, tmp_path, monkeypatch):
+    pipeline.train(config(data, "train.epochs=0"), tmp_path / "run", knowing("classification"))
+    assert (tmp_path / "run/best_model").is_dir()
+
+    def ended(*_):
+        raise Ended
+
+    monkeypatch.setattr(pipeline, "score", ended)
+    with pytest.raises(Ended):
+        pipeline.train(config(data, "train.epochs=1"), tmp_path / "run")
+    left = set(os.listdir(tmp_path / "run"))
+    assert not left & {"best_model", "metrics.json"}
+    assert "latest" in left
+
+
+def test_weights_that_are_no_numbers_are_refused(data, tmp_path):
+    import paddle
+
+    pipeline.train(config(data, "train.epochs=0"), tmp_path / "run", knowing("classification"))
+    file = tmp_path / "run/best_model/model.pdparams"
+    weights = read_weights(file)
+    weights["classifier.1.bias"][3] = np.nan
+    paddle.save({name: paddle.to_tensor(array) for name, array in weights.items()}, str(file))
+    with pytest.raises(UserError, match=r"values that are no numbers \(in classifier\.1\.bias\)"):
+        load_model(tmp_path / "run/best_model")
+    with pytest.raises(UserError, match="values that are no numbers"):
+        pipeline.train(config(data, "train.epochs=0"), tmp_path / "other", str(file))
+
+
+def test_random_weights_are_not_pruned(data, tmp_path):
+    settings = ["train.epochs=0", "prune.strategy=uniform", "prune.ratio=0.5"]
+    with pytest.raises(UserError, match="--pretrain_weights: missing"):
+        pipeline.train(config(data, *settings), tmp_path / "run")
+    pipeline.train(config(data, *settings, "prune.weights=scratch"), tmp_path / "run")
