@@ -127,14 +127,12 @@ def _one_channel(raw: np.ndarray, path: Path, where: str, of_itself: bool) -> np
 
 def size_of(path: Path, where: str) -> tuple[int, int]:
     """Height and width, from the header, of the picture as it is shown: cameras turn it by a tag."""
-    header = _header(path, where)
-    width, height = header.size
-    return (width, height) if _orientation(header) >= 5 else (height, width)
-
-
-def mode_of(path: Path, where: str) -> str:
-    """Pillow's word for what a pixel holds, from the header."""
-    return _header(path, where).mode
+    if not exists(path):
+        raise UserError(f"{where}: '{path}' is no picture file; mend the path, or remove it")
+    with path.open("rb") as file:
+        header = _parsed(file, path, where)
+        width, height = header.size
+        return (width, height) if _orientation(header) >= 5 else (height, width)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -172,15 +170,6 @@ def _opened(path: Path, where: str) -> tuple[np.ndarray, Image.Image]:
     return encoded, _parsed(io.BytesIO(encoded), path, where)
 
 
-def _header(path: Path, where: str) -> Image.Image:
-    if not exists(path):
-        raise UserError(f"{where}: '{path}' is no picture file; mend the path, or remove it")
-    with path.open("rb") as file:
-        header = _parsed(file, path, where)
-        header.getexif()
-        return header
-
-
 def _parsed(file: Any, path: Path, where: str) -> Image.Image:
     try:
         header = Image.open(file)
@@ -210,7 +199,12 @@ def _orientation(header: Image.Image) -> int:
     if header.format == "TIFF":
         return 1
     try:
-        found = header.getexif().get(ORIENTATION, 1)
+        exif = Image.Exif()
+        if header.format == "PNG":  # Pillow would decode the picture to look behind it, too
+            exif.load(header.info.get("exif", b""))
+        else:
+            exif = header.getexif()
+        found = exif.get(ORIENTATION, 1)
     except Exception:  # Exif data are whatever a camera or editor wrote
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
