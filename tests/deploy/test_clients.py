@@ -145,6 +145,38 @@ def test_the_openvino_client_mattes_a_video(trained, tmp_path):
     assert drawn.read()[1].std() > 5
 
 
+@pytest.mark.parametrize(
+    ("form", "script", "file"),
+    [("lite", "lite/python/run.py", "model_x86.nb"), ("openvino", "openvino/run.py", "model.bin")],
+)
+def test_a_file_that_is_not_the_manifests_is_not_run(trained, tmp_path, form, script, file):
+    """Damaged, cut off, or of another processor: the runtime would crash, or worse, run."""
+    pytest.importorskip({"openvino": "openvino", "lite": "paddlelite"}[form])
+    task, folder = trained
+    if task != "classification":
+        pytest.skip("one task is enough")
+    export_model(folder / "run/best_model", tmp_path / "export", form, images=8)
+    whole = (tmp_path / "export" / file).read_bytes()
+    arguments = [
+        "--model",
+        tmp_path / "export",
+        "--input",
+        folder / "data/images",
+        "--save_dir",
+        tmp_path / "out",
+    ]
+    for damaged, words in (
+        (whole[:-5], "not those of the manifest"),
+        (whole[:100] + bytes([whole[100] ^ 255]) + whole[101:], "is not the file that the manifest is of"),
+    ):
+        (tmp_path / "export" / file).write_bytes(damaged)
+        found = client(script, *arguments, code=2)
+        assert words in found
+        assert found.count("\n") == 1
+    (tmp_path / "export" / file).write_bytes(whole)
+    assert "out of range" in client(script, *arguments, "--threads", "100000", code=2)
+
+
 def test_the_clients_refuse_in_one_line(tmp_path):
     pictures, model = tmp_path / "pictures", tmp_path / "model"
     pictures.mkdir()

@@ -187,6 +187,17 @@ def test_pictures_are_never_replaced(run, exported, tmp_path):
     assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"a.png.png", "a.jpg.png"}
 
 
+def test_a_damaged_model_is_not_run(run, exported, tmp_path):
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((32, 32, 3), np.uint8))
+    model = altered(exported, tmp_path / "m")
+    whole = (model / "model_x86.nb").read_bytes()
+    for damaged in (b"", whole[:1000], whole[:500] + bytes([whole[500] ^ 1]) + whole[501:], whole + b"x"):
+        (model / "model_x86.nb").write_bytes(damaged)
+        done = run("--model", model, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out")
+        assert done.returncode == 2
+        assert "is not the file that the manifest is of" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "options", "words"),
     [
