@@ -155,6 +155,7 @@ def only_one(folder: Path) -> Iterator[None]:
     if os.environ.get("PADDLE_TRAINER_ID", "0") != "0":
         yield
         return
+    new = not folder.exists()
     make_folder(folder)
     try:
         import fcntl
@@ -177,6 +178,9 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+        if new:  # and nothing came of it
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def make_folder(path: str | Path) -> Path:

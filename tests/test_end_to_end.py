@@ -44,7 +44,7 @@ def walked(request, tmp_path_factory):
     """Every step once; the folder, and what each step printed on stdout is checked by its files."""
     task, (config, settings, _) = request.param, WALKS[request.param]
     folder = tmp_path_factory.mktemp("walk")
-    data, dense, pruned = make(task, folder / "data", 160, 24), folder / "dense", folder / "pruned"
+    data, dense, pruned = make(task, folder / "data", 64, 16), folder / "dense", folder / "pruned"
     settings = ["--set", f"data.root={data}", *settings]
     form = "lite" if lite.installed() else "inference"
     budget = ["--sensitivities_file", f"{folder}/s.json", "--eval_metric_loss", "0.2"]

@@ -68,7 +68,15 @@ def signalled(number: signal.Signals, line: int, *arguments: str) -> subprocess.
 
 def run_code(code: str, *arguments: str) -> subprocess.CompletedProcess:
     quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=quiet)
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env=quiet,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a job in the background is deaf to it
+    )
 
 
 def config_for(data: Path, *extra: str):
