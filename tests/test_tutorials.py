@@ -61,7 +61,7 @@ def test_errors_of_the_api_are_one_line(sample_data, tmp_path):
     data = pp.datasets.ImageNet(str(sample_data), "train_list.txt", "labels.txt", ["Normalize"])
     elsewhere = pp.datasets.ImageNet(str(tmp_path), "val_list.txt", "labels.txt")
     model = pp.cls.MobileNetV2(num_classes=10)
-    with pytest.raises(pp.UserError, match="not that of train_dataset"):
+    with pytest.raises(pp.UserError, match="labels.txt. does not exist"):
         model.train(1, data, elsewhere)
     with pytest.raises(pp.UserError, match="not trained yet"):
         model.predict("x.jpg")
