@@ -20,6 +20,9 @@ ORIENTATION = 0x0112  # Exif tag; from 5 on the sides are swapped
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SIDE = 30_000  # longest side of a picture, and of what a transform makes of it, pixels
 LIMIT = "PADDLEPRUNE_MAX_MEGAPIXELS"  # environment variable
+Image.MAX_IMAGE_PIXELS = (
+    None  # Pillow's own limit cannot be raised by a user; `check_pixels` is before any decoding
+)
 GREY = ("L", "P", "I", "I;16", "I;16B", "1")  # Pillow's modes with a value a pixel
 
 
@@ -173,11 +176,6 @@ def _opened(path: Path, where: str) -> tuple[np.ndarray, Image.Image]:
 def _parsed(file: Any, path: Path, where: str) -> Image.Image:
     try:
         header = Image.open(file)
-    except Image.DecompressionBombError as error:
-        raise UserError(
-            f"{where}: '{path}' has more pixels than are read ({_most() / 1e6:g} megapixels); make it smaller, or "
-            f"set {LIMIT}"
-        ) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, OverflowError) as error:
         raise UserError(f"{where}: '{path}' is not a readable image; replace or remove it") from error
     check_pixels(*header.size, f"{where}: '{path}'")

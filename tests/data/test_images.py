@@ -108,6 +108,9 @@ def test_the_limit_can_be_raised(tmp_path, monkeypatch):
         read_image(tmp_path / "a.png", "x")
     monkeypatch.setenv(LIMIT, "0.01")
     assert read_image(tmp_path / "a.png", "x").shape == (40, 40, 3)
+    monkeypatch.setenv(LIMIT, "300")
+    (tmp_path / "b.png").write_bytes(header_of(14_000, 14_000))
+    assert size_of(tmp_path / "b.png", "x") == (14_000, 14_000)
     monkeypatch.setenv(LIMIT, "much")
     with pytest.raises(UserError, match="'much' must be a number"):
         read_image(tmp_path / "a.png", "x")
