@@ -240,7 +240,7 @@ def draw(picture, result, background=(0, 160, 80)):
 def _write(picture, text, place):
     """Text with its base at `place`. OpenCV's font has ASCII alone: what else there is needs Pillow, and a font
     of the system's that has the letters; without them it is written as numbers of its letters."""
-    font = None if text.isascii() else _font_for(text)
+    font = None if text.isascii() else _font_for(frozenset(c for c in text if not c.isascii()))
     if font is None:
         plain = text.encode("ascii", "backslashreplace").decode()
         cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
@@ -253,8 +253,8 @@ def _write(picture, text, place):
 
 
 @functools.lru_cache(maxsize=256)
-def _font_for(text):
-    """A font that draws each letter of the text differently from a letter that no font has; or None."""
+def _font_for(letters):
+    """A font that draws each of these letters differently from a letter that no font has; or None."""
     try:
         from PIL import ImageFont
     except ImportError:
@@ -266,7 +266,7 @@ def _font_for(text):
                 none = bytes(font.getmask("\ufffe"))
             except OSError:
                 continue
-            if all(c.isspace() or bytes(font.getmask(c)) != none for c in text):
+            if all(c.isspace() or bytes(font.getmask(c)) != none for c in letters):
                 return font
     return None
 

@@ -130,8 +130,15 @@ def parse_data(raw: dict[str, Any], where: str) -> DataConfig:
     return _check_data(_build(DataConfig, raw, where), where)
 
 
+def _lists(value: Any) -> Any:
+    """The value with lists for tuples, as YAML writes them."""
+    if isinstance(value, dict):
+        return {key: _lists(part) for key, part in value.items()}
+    return [_lists(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
 def dump_config(config: Config) -> str:
-    return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(_lists(config.as_dict()), sort_keys=False, allow_unicode=True)
 
 
 def check_ranges(config: Config) -> Config:

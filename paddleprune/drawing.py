@@ -40,7 +40,7 @@ def text_size(text: str, size: int) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=512)
 def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(_file_for(frozenset(text))), size)
+    return ImageFont.truetype(str(_file_for(frozenset(c for c in text if not c.isascii()))), size)
 
 
 @functools.lru_cache(maxsize=512)
@@ -78,7 +78,7 @@ def _candidates() -> Iterator[Path]:
         yield from (Path(e.fname) for e in known if any(word in e.name.lower() for word in words))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.cache
 def _covered(path: Path) -> frozenset[int]:
     """The letters, as numbers, that a font has."""
     from fontTools.ttLib import TTFont

@@ -155,7 +155,7 @@ def only_one(folder: Path) -> Iterator[None]:
     if os.environ.get("PADDLE_TRAINER_ID", "0") != "0":
         yield
         return
-    new = not folder.exists()
+    new = not exists(folder, "folder")
     make_folder(folder)
     try:
         import fcntl
@@ -177,10 +177,10 @@ def only_one(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(handle)
         if new:  # and nothing came of it
             with contextlib.suppress(OSError):
                 folder.rmdir()
+        os.close(handle)
 
 
 def make_folder(path: str | Path) -> Path:
@@ -244,10 +244,10 @@ def read_bytes(path: str | Path, what: str, limit: int = MAX_TEXT_BYTES) -> byte
         raise UserError(f"{what} '{path}' cannot be read ({error.strerror}); check the path") from error
 
 
-def read_text(path: str | Path, what: str) -> str:
+def read_text(path: str | Path, what: str, limit: int = MAX_TEXT_BYTES) -> str:
     """All of a UTF-8 text file, without the mark that some editors put before it."""
     try:
-        return read_bytes(path, what).decode("utf-8-sig")
+        return read_bytes(path, what, limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{what} '{path}' is not UTF-8 text; save it as UTF-8") from error
 
@@ -257,9 +257,9 @@ def read_lines(path: Path, what: str) -> list[str]:
     return [line.strip() for line in read_text(path, what).splitlines()]
 
 
-def read_json(path: str | Path, what: str) -> Any:
+def read_json(path: str | Path, what: str, limit: int = MAX_TEXT_BYTES) -> Any:
     """Read a JSON file. `what` names it in the error, e.g. 'sensitivities file'."""
-    text = read_text(path, what)
+    text = read_text(path, what, limit)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -81,7 +81,6 @@ def _train(
     if resume:
         saved = checkpoint.load_model(folder / "latest")
         refuse_other_run(folder, config, saved, train_set, eval_set)
-        check_data(train_set, eval_set, folder)
     else:
         if pretrain_weights and folder.resolve() in Path(pretrain_weights).resolve().parents:
             raise UserError(
@@ -91,7 +90,8 @@ def _train(
         first = scheme.prunes_first(config.prune, sensitivities_file, eval_metric_loss)
         saved = new_model(config, task, pretrain_weights)
         saved.facts["lists"] = fingerprints(train_set, eval_set)
-        check_data(train_set, eval_set, folder)
+        if ranks.rank() == 0:
+            check_data(train_set, eval_set, folder)
         if first:
             tables = _beside(pretrain_weights, folder)
             known = pretrain_weights is not None or config.prune.weights == "scratch"

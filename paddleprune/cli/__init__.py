@@ -24,6 +24,9 @@ VERBS = (
 )  # fmt: skip
 
 
+PRINTERS = ("groups", "lite_check", "anchors", "eval", "benchmark")  # verbs whose work is what they print
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns the exit code: 0; 2 for a user's mistake, 130 for Ctrl-C, 143 for SIGTERM, each
     with one line on stderr."""
@@ -52,7 +55,11 @@ def _run(options: Options) -> tuple[int, str]:
     except KeyboardInterrupt as stop:
         return 143 if isinstance(stop, Terminated) else 130, f"interrupted; {options.go_on(options)}"
     except BrokenPipeError:  # the reader, head say, has what it wants
-        return 0, ""
+        return (
+            (0, "")
+            if options.verb in PRINTERS
+            else (141, f"nobody reads the output; {options.go_on(options)}")
+        )
     except MemoryError:
         return 2, "there is not enough memory; take a smaller batch, picture or network"
     except OSError as error:  # a disk that is full, a file that has gone

@@ -19,6 +19,7 @@ from .dataset import Dataset
 log = logging.getLogger(__name__)
 ROWS = 20  # classes in the table
 THREADS = 4  # that read headers and masks
+AT_ONCE = 1024  # items that are waited for
 CACHE = "data_check.json"
 
 
@@ -59,8 +60,14 @@ def census(reader: Any, title: str) -> Census:
     total = np.zeros(classes + 1, np.int64)
     pool = ThreadPoolExecutor(THREADS)
     try:
-        for counts in bar(pool.map(reader.check, range(len(reader))), title, len(reader), "image"):
-            total[: len(counts)] += counts
+        progress = bar(None, title, len(reader), "image")
+        for start in range(
+            0, len(reader), AT_ONCE
+        ):  # a promise each for all of a large set would fill memory
+            for counts in pool.map(reader.check, range(start, min(start + AT_ONCE, len(reader)))):
+                total[: len(counts)] += counts
+                progress.update()
+        progress.close()
     finally:
         pool.shutdown(cancel_futures=True)
     notes = dict(getattr(reader, "notes", {}))

@@ -138,6 +138,12 @@ def size_of(path: Path, where: str) -> tuple[int, int]:
         return (width, height) if _orientation(header) >= 5 else (height, width)
 
 
+def is_turned(path: Path, where: str) -> bool:
+    """Does a tag swap the sides of the picture when it is shown?"""
+    with path.open("rb") as file:
+        return _orientation(_parsed(file, path, where)) >= 5
+
+
 def write_image(path: Path, image: np.ndarray) -> None:
     """uint8 RGB [H, W, 3] or grey [H, W] -> a file of the kind that its ending names, whole or not at all."""
     encoded = cv2.imencode(

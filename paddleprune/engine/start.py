@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import models, tasks
-from ..config import Config, DataConfig, load_config, parse_data
+from ..config import Config, DataConfig, dump_config, load_config, parse_data
 from ..data.dataset import Dataset, open_dataset
 from ..errors import UserError
-from ..files import checked_path, exists, recover_folder
+from ..files import checked_path, exists, parse_yaml, recover_folder
 from ..pruning.apply import apply
 from ..tasks._base import Task
 from . import checkpoint
@@ -16,7 +16,7 @@ from .checkpoint import SavedModel
 
 MAY_CHANGE = (
     "train.epochs", "train.early_stop", "train.log_every", "train.save_every", "train.eval_every",
-    "data.workers", "data.root",
+    "data.workers", "data.root", "data.val_root",
 )  # fmt: skip
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,8 @@ def resumed_config(folder: str | Path, config: str | None, overrides: Sequence[s
 def refuse_other_run(folder: Path, config: Config, saved: SavedModel, train: Dataset, val: Dataset) -> None:
     """A run goes on exactly only with the settings and the data that it began with. Raises UserError that
     names the first of them which is another."""
-    begun, now = (dict(_flat(c.as_dict())) for c in (load_config(folder / "config.yml"), config))
+    begun = dict(_flat(load_config(folder / "config.yml").as_dict()))
+    now = dict(_flat(parse_yaml(dump_config(config), "config")))  # a tuple of a script is a list in the file
     for key in begun:
         if key not in MAY_CHANGE and begun[key] != now[key]:
             raise UserError(

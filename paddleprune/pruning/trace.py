@@ -28,6 +28,9 @@ def legacy() -> Iterator[None]:
         yield
 
 
+DECIDING = ("__bool__", "__int__", "__float__", "__index__")  # what makes a number of a tensor
+
+
 @dataclass(frozen=True)
 class Traced:
     """`program`: operators of the network in evaluation mode, batch size free.
@@ -121,13 +124,26 @@ def _put_back(network: nn.Layer) -> Iterator[None]:
 
 @contextmanager
 def _as_written() -> Iterator[None]:
-    """Inside the block the tracer takes what a forward calls as it is written."""
+    """Inside the block the tracer takes what a forward calls as it is written. A forward that decides by a
+    tensor's value, which is not known then, raises: it needs the rewriting."""
     usual = convert_call_func.is_unsupported
+    own = {name: vars(framework.Variable).get(name) for name in DECIDING}
     convert_call_func.is_unsupported = lambda function: True
+    for name in DECIDING:
+        setattr(framework.Variable, name, _undecided)
     try:
         yield
     finally:
         convert_call_func.is_unsupported = usual
+        for name, method in own.items():
+            if method is None:
+                delattr(framework.Variable, name)
+            else:
+                setattr(framework.Variable, name, method)
+
+
+def _undecided(variable: Any) -> Any:
+    raise TypeError("a tensor's value is not known while the network is traced")
 
 
 def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]) -> tuple[bytes, bytes]:

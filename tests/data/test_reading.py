@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from paddleprune.data.readers import coco, imagenet_list, seg_list, voc
 from paddleprune.errors import UserError
@@ -174,3 +175,17 @@ def test_coco_without_boxes_is_counted(tmp_path, caplog):
     coco_file(tmp_path / "a.json", annotations=[{**good, "iscrowd": "maybe"}])
     with pytest.raises(UserError, match="iscrowd is 'maybe'"):
         coco.Reader(tmp_path, "a.json")
+
+
+def test_boxes_of_a_picture_as_it_is_stored_are_refused(tmp_path):
+    """A picture 8 wide and 6 high that a tag turns, annotated as it is stored."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 6)).save(tmp_path / "x.jpg", exif=exif)
+    coco_file(tmp_path / "a.json", [{"id": 1, "file_name": "x.jpg", "width": 8, "height": 6}])
+    reader = coco.Reader(tmp_path, "a.json")
+    for read in (reader.read, reader.check):
+        with pytest.raises(
+            UserError, match="as its Exif tag turns it, its annotation is of the picture as it is stored"
+        ):
+            read(0)

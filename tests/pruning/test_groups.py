@@ -9,6 +9,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from paddleprune import models
+from paddleprune.errors import UserError
 from paddleprune.pruning.groups import find_groups
 
 
@@ -162,3 +163,36 @@ def test_paddleslim_finds_the_same_groups(name, left_out, tmp_path):
         if group.name not in left_out:
             slots = sorted((s.parameter, s.axis) for s in group.slots)
             assert sorted(map(tuple, theirs[group.name])) == slots
+
+
+class Decides(paddle.nn.Layer):
+    """Takes one of two ways by what the picture is."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = paddle.nn.Conv2D(3, 4, 1), paddle.nn.Conv2D(3, 4, 1)
+
+    def forward(self, x):
+        if x.mean() > 0:
+            return self.a(x)
+        return self.b(x)
+
+
+class MakesBatches(paddle.nn.Layer):
+    """Runs only where the rewriting of its source makes a tensor of the batch's size."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = paddle.nn.Conv2D(3, 4, 1)
+
+    def forward(self, x):
+        return paddle.zeros([x.shape[0], 4, 1, 1]) + self.a(x)
+
+
+def test_a_forward_that_decides_by_a_tensor_is_no_half_of_it():
+    network = Decides()
+    with pytest.raises(UserError, match="cannot be traced"):
+        find_groups(network, (3, 8, 8))
+    assert paddle.in_dynamic_mode()
+    assert network(paddle.ones([1, 3, 8, 8])).shape == [1, 4, 8, 8], "it was left as it was"
+    assert find_groups(MakesBatches(), (3, 8, 8)).layers

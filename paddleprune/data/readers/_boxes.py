@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UserError
-from ..images import read_image, size_of
+from ..images import is_turned, read_image, size_of
 
 log = logging.getLogger(__name__)
 TURNED = "annotations have height and width the wrong way round; the pictures' own are taken"
@@ -42,6 +42,11 @@ class Labelled:
         are put right; any other size is a UserError."""
         if size == self.size:
             return self
+        if size == self.size[::-1] and is_turned(self.image, self.where):
+            raise UserError(
+                f"{self.where}: '{self.image}' is {size[1]}x{size[0]} as its Exif tag turns it, its annotation is of the "
+                "picture as it is stored; save the picture turned, without the tag, and annotate that"
+            )
         if size != self.size[::-1]:
             raise UserError(
                 f"{self.where}: '{self.image}' is {size[1]}x{size[0]}, its annotation says "
@@ -102,8 +107,9 @@ class BoxReader:
         size = size_of(one.image, one.where)
         if size == one.size or size != one.size[::-1]:
             return one
+        righted = one.of_size(size)
         self.notes[TURNED] += 1
-        return one.of_size(size)
+        return righted
 
     def __len__(self) -> int:
         return len(self.annotated)

@@ -74,7 +74,8 @@ def _spellings(root: Path, name: str) -> list[Path]:
 def inside(root: Path, name: str, where: str, among: Sequence[Path] = ()) -> Path:
     """The file that a list calls `name`: in `root`, or in one of the folders `among`. A name that climbs out
     of them is refused; links in them are followed, and so is a whole path, which its writer meant."""
-    if "\0" in name or ".." in name.replace("\\", "/").split("/"):
+    plain = os.path.normpath(name.replace("\\", "/"))
+    if "\0" in name or plain.split("/")[0] == "..":
         raise UserError(
             f"{where}: '{name[:200]}' points outside the folder '{root}'; move it inside, or write its whole path"
         )

@@ -19,6 +19,7 @@ from ._boxes import CROWD, BoxReader, Labelled, rows_of
 from ._list_files import file_of, inside
 
 log = logging.getLogger(__name__)
+LARGEST = 8 * 2**30  # bytes
 KEYS = {"images": ("id", "file_name"), "categories": ("id", "name"),
         "annotations": ("image_id", "category_id")}  # fmt: skip
 
@@ -33,7 +34,7 @@ class Reader(BoxReader):
     def __init__(self, root: str | Path, list_file: str, labels: str = ""):
         self.root, path = Path(root), file_of(Path(root), list_file, "COCO file")
         self.source = str(path)
-        raw = _checked(read_json(path, "COCO file"), self.source)
+        raw = _checked(read_json(path, "COCO file", LARGEST), self.source)
         for table in ("images", "categories"):
             _once(raw[table], f"{self.source}: {table}")
         numbers = all(_id(c["id"]).isdecimal() for c in raw["categories"])
@@ -105,6 +106,8 @@ def _checked(raw: Any, source: str) -> dict:
             for key in keys:
                 if not isinstance(row, dict) or key not in row:
                     raise UserError(f"{source}: {table}[{number}] has no '{key}'; mend it")
+                if isinstance(row[key], float) and row[key].is_integer():
+                    row[key] = int(row[key])
                 if key.endswith("id") and (
                     isinstance(row[key], bool) or not isinstance(row[key], (int, str))
                 ):
@@ -130,8 +133,9 @@ def _once(rows: list[dict], what: str) -> None:
 
 def _is_crowd(one: dict, where: str) -> bool:
     given = one.get("iscrowd", 0)
-    if str(given).strip().lower() in ("0", "1", "false", "true", "none", ""):
-        return str(given).strip().lower() in ("1", "true")
+    text = str(given).strip().lower()
+    if text in ("0", "1", "0.0", "1.0", "false", "true", "none", ""):
+        return text in ("1", "1.0", "true")
     raise UserError(f"{where}: iscrowd is {str(given)[:80]!r}; it must be 0 or 1")
 
 
@@ -142,7 +146,7 @@ def _box(one: dict, where: str) -> list[float] | None:
     polygons = one.get("segmentation")
     if not isinstance(polygons, list) or not polygons:
         return None
-    flat = polygons if not isinstance(polygons[0], list) else [n for part in polygons for n in part]
+    flat = [n for part in polygons for n in (part if isinstance(part, list) else [part])]
     numbers = _numbers(flat, len(flat) - len(flat) % 2, f"{where}: segmentation")
     xs, ys = numbers[0::2], numbers[1::2]
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)] if xs else None
