@@ -28,7 +28,7 @@ demo: $(READY)
 	@echo "== 4/6 prune and retrain"
 	$(PYTHON) tools/train.py --config $(CONFIG) --pretrain_weights $(DEMO)/dense/best_model \
 	    --sensitivities_file $(DEMO)/sensitivities.json --eval_metric_loss 0.05 \
-	    --set train.epochs=8 train.learning_rate=0.004 --save_dir $(DEMO)/pruned
+	    --set train.epochs=5 train.learning_rate=0.003 --save_dir $(DEMO)/pruned
 	@echo "== 5/6 export for phones, and check the exported file"
 	$(PYTHON) tools/export.py --model_dir $(DEMO)/pruned/best_model --format $(FORMAT) --save_dir $(DEMO)/export
 	@echo "== 6/6 before and after"
