@@ -1,74 +1,74 @@
-"""What a network costs: parameters, multiply-accumulates, bytes of weights."""
+"""Measuring what a network costs: parameters, multiply-accumulates, bytes of weights."""
 
-from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import paddle
 from paddle import nn
 
+from .channels.cost import Cost, is_statistic
+from .graph.example import Example
 from .modes import evaluating
 
-
-@dataclass(frozen=True)
-class Cost:
-    """`params`: count of trainable and frozen parameters, batch-norm statistics not included.
-    `macs`: multiply-accumulates of convolutions and linear layers for ONE image.
-    `size_bytes`: the weights as float32, batch-norm statistics included (what a file holds)."""
-
-    params: int
-    macs: int
-    size_bytes: int
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
+TRANSPOSED = (nn.Conv1DTranspose, nn.Conv2DTranspose, nn.Conv3DTranspose)
+CONVOLUTIONS = (nn.Conv1D, nn.Conv2D, nn.Conv3D, *TRANSPOSED)
 
 
-def count(network: nn.Layer, input_shape: tuple[int, int, int]) -> Cost:
-    """Measure `network` by running one zero image of `input_shape` (C, H, W) through it.
+def count(network: nn.Layer, example: Any) -> Cost:
+    """Measure `network` by running it once on `example` (an image shape [C, H, W], or as in `Example`).
 
     A convolution that makes an output of H' x W' with a weight [O, I/groups, kh, kw] costs
     O * I/groups * kh * kw * H' * W' macs: 3x3, 8 -> 16 channels at 10x10 is
     16 * 8 * 3 * 3 * 100 = 115200.
     """
-    macs = 0
+    example, macs = Example(example), 0
+    batch = 1 if example.shape is not None else example.batch
 
     def add(layer: nn.Layer, inputs: tuple, output: paddle.Tensor) -> None:
         nonlocal macs
         if isinstance(layer, nn.Linear):
             positions = int(np.prod(output.shape[:-1]))
-        elif isinstance(layer, nn.Conv2DTranspose):
-            positions = int(np.prod(inputs[0].shape[2:])) * output.shape[0]
         else:
-            positions = int(np.prod(output.shape[2:])) * output.shape[0]
+            counted = inputs[0] if isinstance(layer, TRANSPOSED) else output
+            first = layer._data_format.startswith("NC")
+            positions = int(np.prod(counted.shape)) // counted.shape[1 if first else -1]
         macs += int(np.prod(layer.weight.shape)) * positions
 
-    counted = (nn.Conv2D, nn.Conv2DTranspose, nn.Linear)
     hooks = [
         layer.register_forward_post_hook(add)
         for layer in network.sublayers(include_self=True)
-        if isinstance(layer, counted)
+        if isinstance(layer, (*CONVOLUTIONS, nn.Linear))
     ]
     try:
         with evaluating(network), paddle.no_grad():
-            network(paddle.zeros([1, *input_shape]))
+            example.call(network, example.values(batch=batch))
     finally:
         for hook in hooks:
             hook.remove()
-    tensors = {id(t): (name, t) for name, t in network.state_dict().items()}.values()
-    sizes = {name: int(np.prod(t.shape)) for name, t in tensors}
+    shapes, parameters, stored = weights_of(network)
+    sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}
     return Cost(
-        params=sum(n for name, n in sizes.items() if not is_statistic(name)),
-        macs=macs,
-        size_bytes=4 * sum(sizes.values()),
+        params=sum(n for name, n in sizes.items() if name in parameters),
+        macs=macs // batch,
+        size_bytes=4 * sum(n for name, n in sizes.items() if name in stored),
     )
+
+
+def weights_of(network: nn.Layer) -> tuple[dict[str, tuple[int, ...]], frozenset[str], frozenset[str]]:
+    """Shapes of all parameters and buffers by their first names; which of them are parameters (and no statistics),
+    and which a file of the network holds."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    seen: set[int] = set()
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            shapes[name] = tuple(tensor.shape)
+    own = {name for name, _ in network.named_parameters()}
+    parameters = frozenset(name for name in shapes if name in own and not is_statistic(name))
+    return shapes, parameters, frozenset(shapes) & frozenset(network.state_dict())
 
 
 def count_nonzero(network: nn.Layer) -> int:
     """How many of the parameters are not 0, batch-norm statistics not included."""
     named = network.named_parameters()
     return sum(int((p.numpy() != 0).sum()) for name, p in named if not is_statistic(name))
-
-
-def is_statistic(name: str) -> bool:
-    """Is `name` a running mean or variance? Paddle keeps them among the parameters."""
-    return name.rsplit(".", 1)[-1] in ("_mean", "_variance")

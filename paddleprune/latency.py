@@ -24,7 +24,7 @@ from .export.inference import Exported, export_inference
 from .files import read_json, write_json
 from .progress import bar
 from .pruning import criteria, ratios
-from .pruning.apply import apply
+from .pruning.narrow import narrow
 from .pruning.groups import Groups
 from .pruning.plan import keep_count, make_plan
 from .tasks._base import Task
@@ -84,7 +84,7 @@ class Stopwatch:
         # the weights say how many boxes a detector has to sort out
         network.set_state_dict(self.saved.network.state_dict())
         plan = make_plan(self.groups, chosen, self.scores, align)
-        apply(network, plan, self.saved.image_shape, self.groups, check=False)
+        narrow(network, plan, self.saved.image_shape, self.groups, check=False)
         network.eval()
         return export_inference(self.task.deployed(network), self.saved.image_shape)
 

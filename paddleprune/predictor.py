@@ -1,5 +1,6 @@
-"""Paddle Inference on a program held in memory."""
+"""Paddle Inference on a program held in memory, or in a file."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,22 @@ import paddle
 
 
 def make_predictor(model: bytes, weights: bytes, threads: int, onednn: bool = True) -> Any:
-    """A Paddle Inference predictor from serialized bytes; oneDNN on a CPU, or the GPU."""
+    """A Paddle Inference predictor from a legacy program's bytes; oneDNN on a CPU, or the GPU."""
     config = paddle.inference.Config()
     config.set_model_buffer(model, len(model), weights, len(weights))
+    config.enable_memory_optim()
+    return _predictor(config, threads, onednn)
+
+
+def open_predictor(path: Path, threads: int, onednn: bool = True) -> Any:
+    """The same for `path`.json and `path`.pdiparams, which may go afterwards."""
+    config = paddle.inference.Config(f"{path}.json", f"{path}.pdiparams")
+    config.enable_new_ir(True)
+    config.enable_new_executor(True)
+    return _predictor(config, threads, onednn)
+
+
+def _predictor(config: Any, threads: int, onednn: bool) -> Any:
     config.disable_glog_info()
     if paddle.device.get_device().startswith("gpu"):
         config.enable_use_gpu(256, int(paddle.device.get_device().split(":")[1]))
@@ -20,7 +34,6 @@ def make_predictor(model: bytes, weights: bytes, threads: int, onednn: bool = Tr
             config.set_mkldnn_cache_capacity(16)
         config.set_cpu_math_library_num_threads(threads)
     config.switch_ir_optim(True)
-    config.enable_memory_optim()
     return paddle.inference.create_predictor(config)
 
 

@@ -17,7 +17,7 @@ from .engine.hooks import KeepZeros
 from .engine.recalibrate import recalibrate
 from .engine.score import score
 from .errors import UserError
-from .pruning.apply import apply
+from .pruning.narrow import narrow
 from .pruning.groups import find_groups
 from .pruning.unstructured import apply_masks, magnitude_masks, present_masks
 from .tasks._base import Task
@@ -80,17 +80,17 @@ def _choose_channels(
     plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
     log.info("%s", scheme.table(groups, plan, chosen))
 
-    def narrow() -> None:
-        apply(saved.network, plan, saved.image_shape, groups)
+    def carry_out() -> None:
+        narrow(saved.network, plan, saved.image_shape, groups)
         if config.prune.recalibrate:
             recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
             ranks.average_statistics(saved.network)
         if config.prune.weights == "scratch":
             saved.network = models.build(name, saved.facts["model"]["args"])
-            apply(saved.network, plan, saved.image_shape)
+            narrow(saved.network, plan, saved.image_shape)
         saved.plan = plan
 
-    return {"scheme": chosen.title, "criterion": chosen.criterion, "align": config.prune.align}, narrow
+    return {"scheme": chosen.title, "criterion": chosen.criterion, "align": config.prune.align}, carry_out
 
 
 def _choose_weights(saved: SavedModel, config: Config) -> Choice:

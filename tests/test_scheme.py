@@ -10,7 +10,7 @@ from paddleprune import models, scheme
 from paddleprune.config import PruneConfig, TargetConfig
 from paddleprune.errors import UserError
 from paddleprune.pruning import interop
-from paddleprune.pruning.apply import apply
+from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.sensitivity import Sensitivities
 
@@ -27,7 +27,7 @@ def test_default_fits_any_head_and_size(classes, size, scale):
     assert set(chosen.ratios) == set(groups)
     assert chosen.criterion == "l1_norm"
     plan = scheme.plan_of(chosen, 8, groups, network)
-    apply(network, plan, (3, size, size))
+    narrow(network, plan, (3, size, size))
     assert 0 < groups.cost(plan.counts()).params < groups.cost().params
 
 

@@ -13,6 +13,8 @@ from ..engine import checkpoint
 from ..engine.evaluate import Forward, evaluate, forward_of
 from ..engine.start import open_model
 from ..errors import UserError
+from ..graph.example import Example
+from ..graph.pir import graph_of
 from ..lookup import suggest
 from ..pruning import criteria
 from ..pruning.confidence import Score, interval
@@ -67,7 +69,8 @@ class Prepared:
         self.finish = task.finish(saved.network)
         self.of = len(eval_set)
         self.images = eval_set if job.subset is None else self._subset(eval_set, job.subset)
-        self.groups = find_groups(saved.network, saved.image_shape)
+        self.example = Example(saved.image_shape)
+        self.groups = find_groups(saved.network, self.example)
         self.scores = criteria.scores(job.criterion, self.groups, saved.network)
         self.batches = Decoded(Batches(self.images, data.batch_size, train=False, workers=2))
         self.provenance = Provenance(
@@ -98,10 +101,12 @@ class Prepared:
             return PlainEngine(self.network, self.groups, lambda: self.score(forward_of(self.network))[0])
         images = next(iter(self.batches))["image"][:2]
         threads = self.job.threads or os.cpu_count() or 1
+        specs = self.example.specs(min(self.data.batch_size, len(self.images)))
+        graph = graph_of(self.network, specs, self.example.call)
         for onednn in (True, False):
             if onednn and _crashes_onednn(self.groups):
                 continue
-            replay = ReplayEngine(self.groups, self.score, threads, onednn, len(self.images))
+            replay = ReplayEngine(self.groups, self.score, threads, onednn, len(self.images), graph)
             if _agrees(replay, self.network, images):
                 return replay
             if onednn:
@@ -141,5 +146,5 @@ def _agrees(replay: ReplayEngine, network: nn.Layer, images: np.ndarray) -> bool
 
 def _crashes_onednn(groups: Groups) -> bool:
     """A batch norm without scale or shift kills the process in oneDNN's kernel."""
-    norms = [op for op in groups.traced.program.global_block().ops if op.type == "batch_norm"]
-    return any(not op.input("Scale") or not op.input("Bias") for op in norms)
+    norms = [op for op in groups.graph.operators if op.kind == "batch_norm_"]
+    return any(op.input(3) is None or op.input(4) is None for op in norms)

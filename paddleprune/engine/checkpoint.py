@@ -31,7 +31,7 @@ from ..files import (
     write_json,
     write_text,
 )  # fmt: skip
-from ..pruning.apply import apply
+from ..pruning.narrow import narrow
 from ..pruning.plan import Plan
 
 FORMAT = 1
@@ -122,7 +122,7 @@ def load_model(folder: str | Path) -> SavedModel:
     plan = None
     if (folder / "plan.json").exists():
         plan = Plan.from_dict(read_json(folder / "plan.json", "plan"))
-        apply(network, plan, tuple(shape), check=False)
+        narrow(network, plan, tuple(shape), check=False)
     weights = read_weights(folder / "model.pdparams")
     refuse_not_finite(weights, folder / "model.pdparams")
     problems = put_weights(network, weights)

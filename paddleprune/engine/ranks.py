@@ -15,7 +15,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from ..cost import is_statistic
+from ..channels.cost import is_statistic
 from ..errors import UserError
 from ..metrics._base import Metric
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from paddle import nn
 from paddle.base.proto import framework_pb2
 
-from ..pruning.trace import serialize, trace
+from ..graph.legacy import serialize, trace
 
 
 @dataclass(frozen=True)

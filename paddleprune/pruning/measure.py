@@ -10,7 +10,7 @@ from paddle import nn
 
 from ..errors import UserError
 from ..files import write_json
-from .apply import masked
+from .surgery import masked
 from .groups import Groups
 from .plan import Plan, make_plan
 from .sensitivity import RATIOS, Point, Points, Provenance, Sensitivities, refuse_other, sensitivity

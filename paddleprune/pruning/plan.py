@@ -1,26 +1,40 @@
 """The Plan: which channels of each group stay. A pruned architecture is a model plus its plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..channels.groups import Groups
 from ..errors import UserError
-from .groups import Groups
+from ..files import read_json, write_json
 
-FORMAT = 1
+FORMAT = 2
+Place = tuple[str, int]  # a parameter and an axis of it
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Of `length` positions on an axis of a parameter `kept` stay, rising."""
+
+    length: int
+    kept: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
     """`kept`: group -> indices of the units that stay, rising. `sizes`: units of the dense group.
+    `slices`: the same for every parameter that becomes narrower, so that it takes no look at the network to
+    carry the plan out. None in a plan of the first format.
 
     Groups that lose nothing are not named.
     """
 
     kept: Mapping[str, tuple[int, ...]]
     sizes: Mapping[str, int]
+    slices: Mapping[Place, Slice] | None = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         return {name: len(units) for name, units in self.kept.items()}
@@ -29,30 +43,80 @@ class Plan:
         """Indices of the units of a group that go, rising."""
         return np.setdiff1d(np.arange(self.sizes[name]), np.array(self.kept[name], int))
 
+    def then(self, later: "Plan") -> "Plan":
+        """One plan that does what this one and then `later`, made for the narrow network, do.
+
+        Raises UserError if `later` was made for another network."""
+        kept, sizes, slices = dict(self.kept), dict(self.sizes), dict(self.slices or {})
+        if self.slices is None or later.slices is None:
+            raise UserError("plan: of the first format; load its model and save it again to go on from it")
+        for name, units in later.kept.items():
+            before = kept.get(name, tuple(range(later.sizes[name])))
+            _refuse_other(name, len(before), later.sizes[name])
+            kept[name] = tuple(before[unit] for unit in units)
+            sizes.setdefault(name, later.sizes[name])
+        for place, part in later.slices.items():
+            first = slices.get(place, Slice(part.length, tuple(range(part.length))))
+            _refuse_other(f"{place[0]}, axis {place[1]}", len(first.kept), part.length)
+            slices[place] = Slice(first.length, tuple(first.kept[position] for position in part.kept))
+        return Plan(kept, sizes, slices)
+
     def as_dict(self) -> dict[str, Any]:
         groups = {n: {"size": self.sizes[n], "kept": list(units)} for n, units in self.kept.items()}
-        return {"format": FORMAT, "groups": groups}
+        if self.slices is None:
+            return {"format": 1, "groups": groups}
+        slices = [
+            {"parameter": name, "axis": axis, "size": part.length, "kept": list(part.kept)}
+            for (name, axis), part in self.slices.items()
+        ]
+        return {"format": FORMAT, "groups": groups, "slices": slices}
 
     @staticmethod
     def from_dict(raw: Any) -> "Plan":
-        """Raises UserError if `raw` is not what `as_dict` makes."""
+        """Raises UserError if `raw` is not what `as_dict` makes. Plans of format 1 name groups alone."""
         try:
-            if raw["format"] != FORMAT:
-                raise UserError(f"plan: format {raw['format']} is not known; {FORMAT} is read here")
-            kept = {n: tuple(_whole(u) for u in g["kept"]) for n, g in raw["groups"].items()}
+            if raw["format"] not in (1, FORMAT):
+                raise UserError(f"plan: format {raw['format']} is not known; 1 and {FORMAT} are read here")
+            kept = {n: _units(n, g["kept"], g["size"]) for n, g in raw["groups"].items()}
             sizes = {n: _whole(g["size"]) for n, g in raw["groups"].items()}
+            slices = None
+            if raw["format"] == FORMAT:
+                slices = {
+                    (str(s["parameter"]), _whole(s["axis"])): Slice(
+                        s["size"], _units(s["parameter"], s["kept"], s["size"])
+                    )
+                    for s in raw["slices"]
+                }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"plan: damaged ({error!r}); prune again") from error
-        for name, units in kept.items():
-            if not units or list(units) != sorted(set(units)) or not 0 <= units[0] <= units[-1] < sizes[name]:
-                raise UserError(f"plan: the kept channels of '{name}' are not valid; prune again")
-        return Plan(kept, sizes)
+        return Plan(kept, sizes, slices)
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as JSON."""
+        write_json(Path(path), self.as_dict())
+
+    @staticmethod
+    def load(path: str | Path) -> "Plan":
+        """Read what `save` wrote. Raises UserError if it is something else."""
+        return Plan.from_dict(read_json(path, "plan"))
 
 
 def _whole(given: Any) -> int:
     if type(given) is not int:
         raise ValueError(f"{given!r} is no whole number")
     return given
+
+
+def _units(name: str, given: Any, size: Any) -> tuple[int, ...]:
+    units = tuple(_whole(unit) for unit in given)
+    if not units or list(units) != sorted(set(units)) or not 0 <= units[0] <= units[-1] < _whole(size):
+        raise UserError(f"plan: the kept channels of '{name}' are not valid; prune again")
+    return units
+
+
+def _refuse_other(name: str, here: int, wanted: int) -> None:
+    if here != wanted:
+        raise UserError(f"plan: '{name}' has {here} channels after the first plan, {wanted} in the second; they do not fit")
 
 
 def keep_count(size: int, ratio: float, align: int = 1) -> int:
@@ -73,12 +137,27 @@ def make_plan(
 ) -> Plan:
     """Keep the units of highest score in each group; among equal ones, those of lower index go.
     `align` is in channels."""
-    kept, sizes = {}, {}
+    kept = {}
     for name, ratio in ratios.items():
         size = groups[name].size
         count = keep_count(size, ratio, groups[name].units_of(align))
         if count < size:
             best = np.argsort(scores[name], kind="stable")[size - count :]
             kept[name] = tuple(int(u) for u in np.sort(best))
-            sizes[name] = size
-    return Plan(kept, sizes)
+    return plan_keeping(groups, kept)
+
+
+def plan_keeping(groups: Groups, kept: Mapping[str, tuple[int, ...]]) -> Plan:
+    """The plan that keeps these units, and all of the groups that are not named."""
+    sizes = {name: groups[name].size for name in kept}
+    gone: dict[Place, list[np.ndarray]] = {}
+    for name, units in kept.items():
+        removed = np.setdiff1d(np.arange(sizes[name]), np.array(units, int))
+        for slot in groups[name].slots:
+            gone.setdefault((slot.parameter, slot.axis), []).append(slot.index[removed].ravel())
+    slices = {}
+    for (parameter, axis), parts in gone.items():
+        length = groups.shapes[parameter][axis]
+        stay = np.setdiff1d(np.arange(length), np.concatenate(parts))
+        slices[parameter, axis] = Slice(length, tuple(int(p) for p in stay))
+    return Plan(dict(kept), sizes, slices)

@@ -1,6 +1,6 @@
 """The same table, many times faster: run only the part of the network that a group changes.
 
-The groups are taken in the order of the network. For each, the program is cut before the first
+The groups are taken in the order of the network. For each, the graph is cut before the first
 operator that reads its channels (cut.py). What crosses the cut is computed once a batch, from what
 crossed an earlier cut; the SUFFIX behind it runs once a ratio. Both run in Paddle Inference (oneDNN
 on a CPU), which alone is ten times faster than the dynamic graph.
@@ -20,15 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from ..predictor import make_predictor, run, run_again
-from .cut import Cut, cut, mask
-from .groups import Groups
+from ..channels.groups import Groups
+from ..files import scratch_folder
+from ..graph.ir import Graph, Variable
+from ..graph.pir import Mask, name_of, part
+from ..predictor import open_predictor, run, run_again
+from .cut import Cut, cut
 from .plan import Plan
-from .trace import serialize
 
 CACHE_BYTES = 3 * 2**28
 
-State = dict[str, np.ndarray]
+State = dict[Variable, np.ndarray]
+Named = dict[str, np.ndarray]
 # Images -> outputs per variant. To be called on every batch of the data set, in order.
 Forward = Callable[[np.ndarray], list[list[np.ndarray]]]
 
@@ -37,7 +40,8 @@ class ReplayEngine:
     """An `Engine` whose `score(forward, variants)` evaluates several variants in one pass.
 
     `score` runs the batches of the data set, always all and in the same order, through `forward`
-    and gives the main metric of each variant. `images`: their number, to plan the memory.
+    and gives the main metric of each variant. `graph`: the network's for batches of one size; a smaller
+    one is filled up. `images`: their number, to plan the memory.
     """
 
     def __init__(
@@ -47,27 +51,31 @@ class ReplayEngine:
         threads: int = 2,
         onednn: bool = True,
         images: int = 0,
+        graph: Graph | None = None,
     ):
-        self.groups, self.score, self.threads, self.onednn, self.images = (
-            groups,
-            score,
-            threads,
-            onednn,
-            images,
-        )
+        self.groups, self.graph = groups, graph or groups.graph
+        self.score, self.threads, self.onednn, self.images = score, threads, onednn, images
         self.seconds = {"open": 0.0, "link": 0.0, "suffix": 0.0}  # where the time went
         self._opened = ""
         self._split: Split | None = None
-        self._kept = Kept(0, (groups.traced.input,), None)
+        self._kept = Kept(0, self.graph.inputs, None)
+        if [o.kind for o in self.graph.operators] != [o.kind for o in groups.graph.operators]:
+            raise ValueError("the network's graph is another one for batches of another size")
+
+    @property
+    def batch(self) -> int:
+        return self.graph.shapes[self.graph.inputs[0]][0]
 
     def baseline(self) -> float:
         return self.score(self.whole(), 1)[0]
 
     def whole(self) -> Forward:
         """The dense network as one variant."""
-        traced = self.groups.traced
-        predictor = self._predictor(traced.program, [traced.input], list(traced.outputs))
-        return lambda images: [run(predictor, {traced.input: images})]
+        predictor = self._predictor(self.graph.inputs, self.graph.outputs)
+        return lambda images: [fewer(run(predictor, self._images(images)), len(images), self.batch)]
+
+    def _images(self, images: np.ndarray) -> Named:
+        return {name_of(self.graph, self.graph.inputs[0]): filled_up(images, self.batch)}
 
     def points(self, group: str, plans: Sequence[Plan]) -> Iterator[float]:
         if not plans:
@@ -85,56 +93,57 @@ class ReplayEngine:
         """The halves of the network for a group; kept until another group is asked for."""
         if self._opened != name:
             start = time.perf_counter()
-            place = cut(self.groups, self.groups[name])
+            place = cut(self.graph, self.groups[name])
             self._split = None if place is None else self._split_at(place)
             self._opened = name
             self.seconds["open"] += time.perf_counter() - start
         return self._split
 
     def _split_at(self, place: Cut) -> "Split":
-        traced = self.groups.traced
+        graph = self.graph
         if self._split is not None and self._split.kept.complete:
             self._kept = self._split.kept
         if self._kept.first > place.first:  # not in the order of the network: begin anew
-            self._kept = Kept(0, (traced.input,), None)
+            self._kept = Kept(0, graph.inputs, None)
         source = self._kept
         wanted = tuple(dict.fromkeys([*place.live, *place.early]))
-        made = [name for name in wanted if name not in source.names]
-        needed = self._inputs(made, source)
-        link = self._predictor(traced.program, needed, made) if made else None
-        suffix = self._predictor(place.program, [*place.live, *place.masks], list(place.late))
+        made = [variable for variable in wanted if variable not in source.variables]
+        needed = graph.behind(made, source.variables)
+        link = self._predictor(needed, made) if made else None
+        masks = [Mask(n, r.operator, r.variable, r.units.shape) for n, r in place.masks.items()]
+        suffix = self._predictor(place.live, place.late, masks)
         kept = Kept(place.first, wanted, [] if self._fits(wanted) else None)
-        shapes = {name: self._shape(read.variable) for name, read in place.masks.items()}
-        return Split(traced.outputs, place, source, kept, link, needed, made, suffix, shapes, self.seconds)
+        return Split(graph, place, source, kept, link, needed, made, suffix, self.seconds)
 
-    def _inputs(self, made: list[str], source: "Kept") -> list[str]:
-        """Those of the source's variables that `made` is computed from."""
-        block, needed, found = self.groups.traced.program.global_block(), set(made), set()
-        for op in reversed(block.ops):
-            wanted = needed & set(op.output_arg_names) - set(source.names)
-            if wanted:
-                needed.update(op.input_arg_names)
-                found.update(set(op.input_arg_names) & set(source.names))
-        return sorted(found)
-
-    def _fits(self, names: Sequence[str]) -> bool:
-        numbers = sum(int(np.prod(self._shape(name)[1:])) for name in names)
+    def _fits(self, variables: Sequence[Variable]) -> bool:
+        numbers = sum(int(np.prod(self.graph.shapes[v])) for v in variables) / self.batch
         return self.images > 0 and 4 * numbers * self.images <= CACHE_BYTES
 
-    def _shape(self, variable: str) -> tuple[int, ...]:
-        return tuple(self.groups.traced.program.global_block().var(variable).shape)
+    def _predictor(
+        self, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask] = ()
+    ) -> Any:
+        with scratch_folder() as folder:
+            part(self.graph, feeds, fetches, folder / "part", masks)
+            return open_predictor(folder / "part", self.threads, self.onednn)
 
-    def _predictor(self, program: Any, feeds: list[str], fetches: list[str]) -> Any:
-        model, weights = serialize(self.groups.traced, program, feeds, fetches)
-        return make_predictor(model, weights, self.threads, self.onednn)
+
+def filled_up(images: np.ndarray, batch: int) -> np.ndarray:
+    """The images and, where they are fewer than a batch, the last of them again."""
+    missing = batch - len(images)
+    return images if missing <= 0 else np.concatenate([images, np.repeat(images[-1:], missing, 0)])
+
+
+def fewer(outputs: list[np.ndarray], images: int, batch: int) -> list[np.ndarray]:
+    """Of outputs for a whole batch those for the first `images`."""
+    return [output[: len(output) * images // batch] for output in outputs]
 
 
 class Kept:
-    """What crosses a cut: variables `names`, before operator `first`. `states` holds them batch by
+    """What crosses a cut: `variables`, before operator `first`. `states` holds them batch by
     batch, or is None where they are not kept: the images, and what takes too much memory."""
 
-    def __init__(self, first: int, names: tuple[str, ...], states: list[State] | None):
-        self.first, self.names, self.states = first, names, states
+    def __init__(self, first: int, variables: tuple[Variable, ...], states: list[State] | None):
+        self.first, self.variables, self.states = first, variables, states
         self.complete = False
 
 
@@ -142,20 +151,19 @@ class Split:
     """The network in two halves for one group, and what crosses the cut between them."""
 
     def __init__(
-        self, outputs: Sequence[str], place: Cut, source: Kept, kept: Kept, link: Any,
-        needed: list[str], made: list[str], suffix: Any, shapes: dict[str, tuple[int, ...]],
-        seconds: dict[str, float],
+        self, graph: Graph, place: Cut, source: Kept, kept: Kept, link: Any, needed: list[Variable],
+        made: list[Variable], suffix: Any, seconds: dict[str, float],
     ):  # fmt: skip
-        self.outputs, self.place, self.source, self.kept = outputs, place, source, kept
-        self.link, self.needed, self.made, self.suffix, self.shapes = link, needed, made, suffix, shapes
-        self.seconds = seconds
+        self.graph, self.place, self.source, self.kept = graph, place, source, kept
+        self.link, self.needed, self.made, self.suffix, self.seconds = link, needed, made, suffix, seconds
+        self.batch = graph.shapes[graph.inputs[0]][0]
         self.holds: bool | None = None  # do the suffix's inputs survive a run?
 
-    def feed(self, removed: np.ndarray) -> State:
+    def feed(self, removed: np.ndarray) -> Named:
         """The masks of one variant."""
-        return {name: mask(self.shapes[name], read, removed) for name, read in self.place.masks.items()}
+        return {name: read.mask(removed) for name, read in self.place.masks.items()}
 
-    def forward(self, feeds: Sequence[State]) -> Forward:
+    def forward(self, feeds: Sequence[Named]) -> Forward:
         """One pass over the data set with a variant per feed."""
         if self.kept.states and not self.kept.complete:
             self.kept.states.clear()  # of a pass that was broken off
@@ -168,27 +176,32 @@ class Split:
             outputs = self._variants(state, feeds)
             self.seconds["link"] += middle - start
             self.seconds["suffix"] += time.perf_counter() - middle
-            return outputs
+            return [fewer(found, len(images), self.batch) for found in outputs]
 
         return forward
 
-    def _state(self, batch: int, images: np.ndarray) -> State:
+    def _state(self, number: int, images: np.ndarray) -> State:
         """What crosses the cut for this batch: kept, or computed from what crossed an earlier one."""
         if self.kept.complete:
-            return self.kept.states[batch]  # type: ignore[index]
-        (image,) = self.source.names if self.source.states is None else ("",)
-        before = {image: images} if self.source.states is None else self.source.states[batch]
-        state = {name: before[name] for name in self.kept.names if name in before}
+            return self.kept.states[number]  # type: ignore[index]
+        if self.source.states is None:
+            before = {self.graph.inputs[0]: filled_up(images, self.batch)}
+        else:
+            before = self.source.states[number]
+        state = {v: before[v] for v in self.kept.variables if v in before}
         if self.link is not None:
-            found = run(self.link, {name: before[name] for name in self.needed})
+            found = run(self.link, self._named({v: before[v] for v in self.needed}))
             state |= dict(zip(self.made, found, strict=True))
         if self.kept.states is not None:
             self.kept.states.append(state)
         return state
 
-    def _variants(self, state: State, feeds: Sequence[State]) -> list[list[np.ndarray]]:
+    def _named(self, state: State) -> Named:
+        return {name_of(self.graph, variable): array for variable, array in state.items()}
+
+    def _variants(self, state: State, feeds: Sequence[Named]) -> list[list[np.ndarray]]:
         """Outputs of the network per feed. From the second on only the masks are copied."""
-        live = {name: state[name] for name in self.place.live}
+        live = self._named({v: state[v] for v in self.place.live})
         results = []
         for number, feed in enumerate(feeds):
             if number == 0 or not self.holds:
@@ -198,5 +211,5 @@ class Split:
             if self.holds is None:
                 self.holds = all(map(np.array_equal, found, run_again(self.suffix, feed)))
             values = state | dict(zip(self.place.late, found, strict=True))
-            results.append([values[name] for name in self.outputs])
+            results.append([values[v] for v in self.graph.outputs])
         return results

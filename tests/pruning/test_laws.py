@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from paddleprune import cost, models
 from paddleprune.errors import UserError
 from paddleprune.pruning import criteria
-from paddleprune.pruning.apply import apply, masked
+from paddleprune.pruning.narrow import narrow
+from paddleprune.pruning.surgery import masked
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.plan import Plan, make_plan
 
@@ -63,7 +64,7 @@ def test_keep_all_is_the_identity(build, shape):
     groups = find_groups(network, shape)
     plan = plan_of(network, groups, dict.fromkeys(groups, 0.0))
     assert plan.kept == {}
-    apply(network, plan, shape)
+    narrow(network, plan, shape)
     for found, wanted in zip(outputs(network, x), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert all((weights_of(network)[name] == before[name]).all() for name in before)
@@ -84,7 +85,7 @@ def test_pruned_equals_masked(build, shape, data):
         expected = outputs(network, x)
     assert all((weights_of(network)[name] == before[name]).all() for name in before)
 
-    apply(network, Plan.from_dict(json.loads(json.dumps(plan.as_dict()))), shape)
+    narrow(network, Plan.from_dict(json.loads(json.dumps(plan.as_dict()))), shape)
     for found, wanted in zip(outputs(network, x), expected, strict=True):
         # float32 sums in another order
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * max(1, np.abs(wanted).max()))
@@ -102,9 +103,9 @@ def test_groups_of_a_pruned_network_are_the_narrow_ones(build, shape):
     network = build()
     groups = find_groups(network, shape)
     plan = plan_of(network, groups, dict.fromkeys(groups, 0.5))
-    apply(network, plan, shape)
-    narrow = find_groups(network, shape)
-    assert {n: g.size for n, g in narrow.items()} == {n: plan.counts().get(n, groups[n].size) for n in groups}
+    narrow(network, plan, shape)
+    after = find_groups(network, shape)
+    assert {n: g.size for n, g in after.items()} == {n: plan.counts().get(n, groups[n].size) for n in groups}
 
 
 class SwapsHalves(paddle.nn.Layer):
@@ -137,10 +138,17 @@ class TransposedConvolution(SwapsHalves):
 
 @pytest.mark.parametrize("build", [SwapsHalves, CountsChannels])
 def test_a_forward_with_fixed_numbers_is_refused(build):
+    """Its groups are locked; who prunes them nevertheless is refused, and the network stays whole."""
     network = randomize(build())
-    groups = find_groups(network, TOY_SHAPE)
+    before, x = weights_of(network), images(TOY_SHAPE)
+    expected = outputs(network, x)
+    assert "without some of its channels" in find_groups(network, TOY_SHAPE).reasons["a.weight"]
+    untried = find_groups(network, TOY_SHAPE, tried=False)
     with pytest.raises(UserError, match="fixed channel counts"):
-        apply(network, plan_of(network, groups, dict.fromkeys(groups, 0.5)), TOY_SHAPE)
+        narrow(network, plan_of(network, untried, dict.fromkeys(untried, 0.5)), TOY_SHAPE, untried)
+    assert all((weights_of(network)[name] == before[name]).all() for name in before)
+    for found, wanted in zip(outputs(network, x), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_channels_off_their_axis_are_refused():
@@ -155,6 +163,6 @@ def test_modes_of_layers_are_left_as_they_were():
     network.stem[1].eval()  # a frozen batch norm
     groups = find_groups(network, TOY_SHAPE)
     cost.count(network, TOY_SHAPE)
-    apply(network, plan_of(network, groups, dict.fromkeys(groups, 0.5)), TOY_SHAPE)
+    narrow(network, plan_of(network, groups, dict.fromkeys(groups, 0.5)), TOY_SHAPE)
     modes = {name: layer.training for name, layer in network.named_sublayers()}
     assert [name for name, training in modes.items() if not training] == ["stem.1"]

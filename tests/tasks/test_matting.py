@@ -15,7 +15,7 @@ from paddleprune.errors import UserError
 from paddleprune.pipeline import train
 from paddleprune.pruning.adaptive import adaptive_count, adaptive_fixed, make_divisible
 from paddleprune.pruning.groups import find_groups
-from paddleprune.pruning.trace import trace
+from paddleprune.graph.legacy import trace
 from paddleprune.scheme import choose
 from paddleprune.tasks import make as make_task
 from paddleprune.tasks import of

@@ -163,7 +163,7 @@ def test_sample_data_has_all_classes_in_both_splits(tmp_path):
 def test_unet_loses_what_the_widths_say():
     """At ratio 0.3 every layer has 0.7 of its filters and 0.7 of its inputs: 0.49 of the weights."""
     from paddleprune.pruning import criteria
-    from paddleprune.pruning.apply import apply
+    from paddleprune.pruning.narrow import narrow
     from paddleprune.pruning.groups import find_groups
     from paddleprune.pruning.plan import make_plan
 
@@ -172,6 +172,6 @@ def test_unet_loses_what_the_widths_say():
     assert groups.reasons == {"cls.weight": "its channels are the network's output"}
     dense = sum(p.size for p in network.parameters())
     scores = criteria.scores("l1_norm", groups, network)
-    apply(network, make_plan(groups, dict.fromkeys(groups, 0.3), scores, 1), (3, 32, 32), groups)
+    narrow(network, make_plan(groups, dict.fromkeys(groups, 0.3), scores, 1), (3, 32, 32), groups)
     assert sum(p.size for p in network.parameters()) / dense == pytest.approx(0.49, rel=0.02)
     assert len(network.state_dict()) == len({id(t) for t in network.state_dict().values()})

@@ -43,3 +43,8 @@ class UnionFind:
 
     def lock_of(self, atom: int) -> str | None:
         return self.locks.get(self.find(atom))
+
+    def roots(self, atoms: np.ndarray) -> np.ndarray:
+        """`find` for every element of an array."""
+        known, where = np.unique(atoms, return_inverse=True)
+        return np.array([self.find(int(atom)) for atom in known])[where].reshape(atoms.shape)

@@ -1,0 +1,1 @@
+"""Which channels go together: numpy on a Graph. Knows no Paddle."""

@@ -1,0 +1,6 @@
+"""What each operator does to channels: {kind: rule}."""
+
+from ..walk import Rule
+from . import layers, mixers, moves, points
+
+RULES: dict[str, Rule] = {**points.RULES, **moves.RULES, **layers.RULES, **mixers.RULES}

@@ -1,0 +1,319 @@
+"""Paddle's own program of a network (PIR) -> Graph, and back: a part of it, cut out and ready to run."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.base import framework
+from paddle.base.libpaddle import pir
+from paddle.jit.dy2static import convert_call_func
+from paddle.static import InputSpec
+
+from ..errors import UserError
+from ..modes import evaluating
+from .ir import Graph, Operator, Variable
+
+LARGEST_CONSTANT = 2**20  # bytes that Paddle takes into a program
+OTHERS = (str(Path(paddle.__file__).parent), str(Path(__file__).parent))  # no user's code, but for
+MODELS = str(Path(paddle.__file__).parent / "vision/models")
+
+
+@dataclass(frozen=True)
+class Source:
+    """`program` that the graph was read from, `made`: variable -> (operator's place, number of its result),
+    `weights`: Paddle's name of a parameter -> tensor."""
+
+    program: Any
+    made: dict[Variable, tuple[int, int]]
+    weights: dict[str, paddle.Tensor]
+
+
+class _Whole(nn.Layer):
+    """The network behind a forward of one known argument: a list of tensors."""
+
+    def __init__(self, network: nn.Layer, call: Callable[[nn.Layer, list], Any]):
+        super().__init__()
+        self.network, self.call, self.training = network, call, network.training
+
+    def forward(self, tensors: list) -> Any:
+        return [t for t in paddle.utils.flatten(self.call(self.network, tensors)) if t is not None]
+
+
+def graph_of(
+    network: nn.Layer,
+    shapes: Sequence[tuple[Sequence[int], str]],
+    call: Callable[[nn.Layer, list], Any] = lambda network, tensors: network(*tensors),
+    training: bool = False,
+) -> Graph:
+    """The operators of `network` for inputs of `shapes` [(shape, dtype)], in evaluation mode or in `training` mode.
+    The network is left as it was. `call` hands the inputs to it.
+
+    A network may say with an attribute `deployed_outputs` how many of its outputs, the first ones, are of use
+    after training. Raises UserError if its forward cannot be traced.
+    """
+    specs = [InputSpec(list(shape), dtype, f"input_{i}") for i, (shape, dtype) in enumerate(shapes)]
+    with evaluating(network, training):
+        whole = _Whole(network, call)
+        try:
+            concrete = _concrete(network, whole, specs)
+        except Exception as error:  # the tracer raises whatever the forward does, and more
+            raise UserError(_reason(error, [list(shape) for shape, _ in shapes])) from error
+    outputs = paddle.utils.flatten(concrete.outputs)
+    return _Reader(network, concrete.main_program, outputs).graph(len(specs))
+
+
+def _concrete(network: nn.Layer, whole: _Whole, specs: list[InputSpec]) -> Any:
+    """The program of a forward. Most forwards can be run as they are; Paddle's rewriting of their source,
+    most of the time, is for those that decide by a tensor: its value is not known, and asking for it raises."""
+    try:
+        with _as_written(), _put_back(network):
+            return paddle.jit.to_static(whole.forward, input_spec=[specs], full_graph=True).concrete_program
+    except Exception:
+        with _put_back(network):
+            again = _Whole(network, whole.call)
+            return paddle.jit.to_static(again.forward, input_spec=[specs], full_graph=True).concrete_program
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Inside the block the tracer takes what a forward calls as it is written."""
+    usual = convert_call_func.is_unsupported
+    convert_call_func.is_unsupported = lambda function: True
+    try:
+        yield
+    finally:
+        convert_call_func.is_unsupported = usual
+
+
+def _reason(error: Exception, shapes: list[list[int]]) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = getattr(error, "strerror", None) or (lines[-1] if lines else "")
+    name = f": '{error.filename}'" if isinstance(error, OSError) and error.filename else ""
+    if isinstance(error, OSError):  # Paddle writes what it traces into a folder of its own
+        return f"Paddle cannot write its temporary files ({first}{name}); make room there"
+    return (
+        f"the network cannot be traced on inputs of {', '.join(map(str, shapes))}: {type(error).__name__}: "
+        f"{first}; its forward must run on them with static shapes"
+    )
+
+
+@contextmanager
+def _put_back(network: nn.Layer) -> Iterator[None]:
+    """A trace that fails leaves its stand-ins for parameters in the layers, and Paddle in its static mode;
+    after the block all is as it was."""
+    state = framework.global_var
+    modes = (state._dygraph_tracer_, state._in_to_static_mode_)
+    layers = network.sublayers(include_self=True)
+    kept = [(layer, dict(layer._parameters), dict(layer._buffers)) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, parameters, buffers in kept:
+            layer._parameters.update(parameters)
+            layer._buffers.update(buffers)
+        state._dygraph_tracer_, state._in_to_static_mode_ = modes
+
+
+class _Reader:
+    """Walks a program once. Steps that only carry lists or constants are folded into who reads them."""
+
+    def __init__(self, network: nn.Layer, program: Any, outputs: Sequence[Any]):
+        self.program, self.outputs, self.network = program, outputs, network
+        self.named: dict[str, tuple[str, paddle.Tensor]] = {}
+        for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+            self.named.setdefault(tensor.name, (name, tensor))
+        self.numbers: dict[str, Variable] = {}
+        self.maker: dict[Variable, int] = {}  # of a list: number of the operator
+        self.lists: dict[Variable, tuple[Variable, ...]] = {}
+        self.constants: dict[Variable, Any] = {}
+        self.shapes: dict[Variable, tuple[int, ...]] = {}
+        self.made: dict[Variable, tuple[int, int]] = {}
+        self.parameters: dict[Variable, str] = {}
+        self.inputs: dict[str, Variable] = {}
+        self.operators: list[Operator] = []
+
+    def graph(self, count: int) -> Graph:
+        for place, op in enumerate(self.program.global_block().ops):
+            self._read(place, op)
+        outputs = tuple(self._number(value) for value in self.outputs)
+        deployed = getattr(self.network, "deployed_outputs", len(outputs))
+        source = Source(self.program, self.made, {n: t for n, (_, t) in self.named.items()})
+        inputs = tuple(self.inputs[f"input_{i}"] for i in range(count) if f"input_{i}" in self.inputs)
+        return Graph(
+            tuple(self.operators), self.shapes, inputs, outputs[:deployed], outputs[deployed:],
+            self.parameters, source,
+        )  # fmt: skip
+
+    def _number(self, value: Any) -> Variable:
+        return self.numbers.setdefault(value.id, len(self.numbers) + 1)
+
+    def _read(self, place: int, op: Any) -> None:
+        kind, made = op.name(), tuple(self._number(value) for value in op.results())
+        given = [self._number(value) if value.initialized() else None for value in op.operands_source()]
+        for number, (variable, value) in enumerate(zip(made, op.results(), strict=True)):
+            self.made[variable] = (place, number)
+            if value.is_dense_tensor_type():
+                self.shapes[variable] = tuple(value.shape)
+        if kind == "builtin.combine":
+            self.lists[made[0]] = tuple(v for v in given if v is not None)
+        elif kind == "builtin.parameter":
+            name = op.attrs()["parameter_name"]
+            self.parameters[made[0]] = self.named[name][0] if name in self.named else name
+        elif kind == "builtin.split":
+            self._unfold(given[0], made)
+        elif kind == "pd_op.full_int_array":
+            self.constants[made[0]] = list(op.attrs()["value"])
+        elif kind == "pd_op.full" and len(op.attrs()["shape"]) < 2:
+            self.constants[made[0]] = op.attrs()["value"]
+        elif kind == "pd_op.data":
+            self.inputs[op.attrs()["name"]] = made[0]
+        else:
+            self._operator(place, op, kind, given, made)
+
+    def _operator(
+        self, place: int, op: Any, kind: str, given: list[Variable | None], made: tuple[Variable, ...]
+    ) -> None:
+        operands = tuple(() if v is None else self.lists.get(v, (v,)) for v in given)
+        if op.num_regions():
+            operands = (*operands, tuple(sorted(self._captured(op))))
+        attrs = dict(op.attrs())
+        line = _users_line(attrs.pop("op_callstack", []))
+        values = {i: self.constants[v] for i, v in enumerate(given) if v in self.constants}
+        for variable in made:
+            self.maker[variable] = len(self.operators)
+        self.operators.append(
+            Operator(kind.removeprefix("pd_op."), operands, made, attrs, values, place, line)
+        )
+
+    def _unfold(self, folded: Variable | None, parts: tuple[Variable, ...]) -> None:
+        """An operator that made a list makes its parts."""
+        if folded not in self.maker:
+            return
+        number = self.maker[folded]
+        operator = self.operators[number]
+        outputs = tuple(p for v in operator.outputs for p in (parts if v == folded else (v,)))
+        self.operators[number] = dataclasses.replace(operator, outputs=outputs)
+        self.maker |= dict.fromkeys(parts, number)
+
+    def _captured(self, op: Any) -> set[Variable]:
+        """What the blocks inside an operator (a branch, a loop) read from outside."""
+        read: set[Variable] = set()
+        for inner in (inner for block in op.blocks() for inner in block.ops):
+            read.update(self._number(value) for value in inner.operands_source() if value.initialized())
+            if inner.num_regions():
+                read |= self._captured(inner)
+        return read & set(self.made)
+
+
+def _users_line(frames: Sequence[str]) -> str:
+    """The innermost line of a call stack that is not Paddle's or ours: "model.py:34: x = x.flatten(1)"."""
+    for where, code in zip(frames[-2::-2], frames[::-2], strict=False):
+        if "File" in where and (MODELS in where or not any(path in where for path in OTHERS)):
+            path, line = where.split('"')[1], where.split("line ")[1].split(",")[0]
+            return f"{Path(path).name}:{line}: {code.strip()}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """`operator` (its number) reads `variable` times a mask of `shape` that is fed as `name`."""
+
+    name: str
+    operator: int
+    variable: Variable
+    shape: tuple[int, ...]
+
+
+def part(
+    graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable], path: Path, masks: Sequence[Mask] = ()
+) -> None:
+    """Write what computes `fetches` from `feeds` [named "v<variable>"] and masks to `path`.json and `path`.pdiparams,
+    for Paddle Inference."""
+    source: Source = graph.source
+    arrays = {name: source.weights[name].numpy() for name in _weights_behind(graph, feeds, fetches)}
+    paddle.enable_static()
+    try:
+        program = source.program.clone()
+        ops = program.global_block().ops
+        with paddle.static.program_guard(program), paddle.static.scope_guard(paddle.static.Scope()):
+            values = {v: ops[place].results()[n] for v, (place, n) in source.made.items()}
+            given = [_fed(graph, values, ops, variable) for variable in feeds]
+            given += [_masked(graph, values, ops, mask) for mask in masks]
+            scope = paddle.static.global_scope()
+            for name, array in arrays.items():
+                scope.var(name).get_tensor().set(array, paddle.CPUPlace())
+            for op in ops:
+                if op.name().endswith("_interp"):
+                    _as_products(op)
+            wanted, executor = [values[v] for v in fetches], paddle.static.Executor(paddle.CPUPlace())
+            paddle.static.save_inference_model(str(path), given, wanted, executor, program=program)
+    finally:
+        paddle.disable_static()
+
+
+def name_of(graph: Graph, variable: Variable) -> str:
+    """What a variable that is fed is called."""
+    return f"input_{graph.inputs.index(variable)}" if variable in graph.inputs else f"v{variable}"
+
+
+def _weights_behind(graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable]) -> list[str]:
+    """Paddle's names of the parameters that `fetches` depend on where `feeds` are given."""
+    needed = set(fetches) - set(feeds)
+    for operator in reversed(graph.operators):
+        if not needed.isdisjoint(operator.outputs):
+            needed.update(set(operator.reads()) - set(feeds))
+    ops = graph.source.program.global_block().ops
+    return [ops[graph.source.made[v][0]].attrs()["parameter_name"] for v in needed & set(graph.parameters)]
+
+
+def _fed(graph: Graph, values: dict[Variable, Any], ops: list[Any], variable: Variable) -> Any:
+    """A place to feed `variable`; who read it reads that. An input of the network is one already."""
+    if variable in graph.inputs:
+        return values[variable]
+    value = values[variable]
+    pir.set_insertion_point(ops[0])
+    given = paddle.static.data(f"v{variable}", list(graph.shapes[variable]), value.dtype)
+    value.replace_all_uses_with(given)
+    values[variable] = given
+    return given
+
+
+def _as_products(op: Any) -> None:
+    """Put two products with constant matrices in the place of an interpolation: oneDNN does not run one of a program
+    like this, and where it does, it means something else by the nearest cell."""
+    attrs, source, result = op.attrs(), op.operands_source()[0], op.results()[0]
+    if attrs["data_format"] != "NCHW" or len(source.shape) != 4 or -1 in (*source.shape, *result.shape):
+        return
+    kernel = getattr(paddle._C_ops, op.name().removeprefix("pd_op."))
+    method, corners, mode = attrs["interp_method"], attrs["align_corners"], attrs["align_mode"]
+    scales, matrices = attrs["scale"] or [0.0, 0.0], []
+    for before, after, scale in zip(source.shape[2:], result.shape[2:], scales, strict=True):
+        # what becomes of each cell of a column of images, one of which is 1
+        size = [after, 1, [scale, 1.0]] if scale else [after, 1, []]
+        with paddle.base.dygraph.guard():
+            cells = paddle.to_tensor(np.eye(before, dtype=np.float32).reshape(before, 1, before, 1))
+            found = kernel(cells, None, None, None, "NCHW", -1, *size, method, corners, mode)
+            matrices.append(found.numpy().reshape(before, after))
+    if max(matrix.nbytes for matrix in matrices) > LARGEST_CONSTANT:
+        return
+    pir.set_insertion_point(op)
+    rows, columns = (paddle.assign(matrix) for matrix in matrices)
+    same = paddle.matmul(paddle.matmul(rows, source, transpose_x=True), columns)
+    result.replace_all_uses_with(same)
+
+
+def _masked(graph: Graph, values: dict[Variable, Any], ops: list[Any], mask: Mask) -> Any:
+    value, op = values[mask.variable], ops[graph.operators[mask.operator].place]
+    pir.set_insertion_point(op)
+    given = paddle.static.data(mask.name, list(mask.shape), value.dtype)
+    product = paddle.multiply(value, given)
+    for j, source in enumerate(op.operands_source()):
+        if source.initialized() and source.is_same(value):
+            op.operand(j).set_source(product)
+    return given
