@@ -32,6 +32,8 @@ def _predictor(config: Any, threads: int, onednn: bool) -> Any:
         if onednn:
             config.enable_mkldnn()
             config.set_mkldnn_cache_capacity(16)
+        else:
+            config.disable_mkldnn()  # which is on without being asked for
         config.set_cpu_math_library_num_threads(threads)
     config.switch_ir_optim(True)
     return paddle.inference.create_predictor(config)

@@ -236,7 +236,7 @@ def part(
     """Write what computes `fetches` from `feeds` [named "v<variable>"] and masks to `path`.json and `path`.pdiparams,
     for Paddle Inference."""
     source: Source = graph.source
-    arrays = {name: source.weights[name].numpy() for name in _weights_behind(graph, feeds, fetches)}
+    arrays = {name: tensor.numpy() for name, tensor in source.weights.items()}
     paddle.enable_static()
     try:
         program = source.program.clone()
@@ -245,12 +245,12 @@ def part(
             values = {v: ops[place].results()[n] for v, (place, n) in source.made.items()}
             given = [_fed(graph, values, ops, variable) for variable in feeds]
             given += [_masked(graph, values, ops, mask) for mask in masks]
+            for variable, (place, _) in source.made.items():
+                if ops[place].name() in WAYS_ROUND and variable not in feeds:
+                    values[variable] = WAYS_ROUND[ops[place].name()](ops[place])
             scope = paddle.static.global_scope()
             for name, array in arrays.items():
                 scope.var(name).get_tensor().set(array, paddle.CPUPlace())
-            for op in ops:
-                if op.name().endswith("_interp"):
-                    _as_products(op)
             wanted, executor = [values[v] for v in fetches], paddle.static.Executor(paddle.CPUPlace())
             paddle.static.save_inference_model(str(path), given, wanted, executor, program=program)
     finally:
@@ -260,16 +260,6 @@ def part(
 def name_of(graph: Graph, variable: Variable) -> str:
     """What a variable that is fed is called."""
     return f"input_{graph.inputs.index(variable)}" if variable in graph.inputs else f"v{variable}"
-
-
-def _weights_behind(graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable]) -> list[str]:
-    """Paddle's names of the parameters that `fetches` depend on where `feeds` are given."""
-    needed = set(fetches) - set(feeds)
-    for operator in reversed(graph.operators):
-        if not needed.isdisjoint(operator.outputs):
-            needed.update(set(operator.reads()) - set(feeds))
-    ops = graph.source.program.global_block().ops
-    return [ops[graph.source.made[v][0]].attrs()["parameter_name"] for v in needed & set(graph.parameters)]
 
 
 def _fed(graph: Graph, values: dict[Variable, Any], ops: list[Any], variable: Variable) -> Any:
@@ -284,12 +274,12 @@ def _fed(graph: Graph, values: dict[Variable, Any], ops: list[Any], variable: Va
     return given
 
 
-def _as_products(op: Any) -> None:
+def _as_products(op: Any) -> Any:
     """Put two products with constant matrices in the place of an interpolation: oneDNN does not run one of a program
     like this, and where it does, it means something else by the nearest cell."""
     attrs, source, result = op.attrs(), op.operands_source()[0], op.results()[0]
     if attrs["data_format"] != "NCHW" or len(source.shape) != 4 or -1 in (*source.shape, *result.shape):
-        return
+        return result
     kernel = getattr(paddle._C_ops, op.name().removeprefix("pd_op."))
     method, corners, mode = attrs["interp_method"], attrs["align_corners"], attrs["align_mode"]
     scales, matrices = attrs["scale"] or [0.0, 0.0], []
@@ -301,11 +291,45 @@ def _as_products(op: Any) -> None:
             found = kernel(cells, None, None, None, "NCHW", -1, *size, method, corners, mode)
             matrices.append(found.numpy().reshape(before, after))
     if max(matrix.nbytes for matrix in matrices) > LARGEST_CONSTANT:
-        return
+        return result
     pir.set_insertion_point(op)
     rows, columns = (paddle.assign(matrix) for matrix in matrices)
-    same = paddle.matmul(paddle.matmul(rows, source, transpose_x=True), columns)
+    flat = paddle.reshape(source, [-1, *source.shape[2:]])
+    product = paddle.matmul(paddle.matmul(rows, flat, transpose_x=True), columns)
+    same = paddle.reshape(product, result.shape)
     result.replace_all_uses_with(same)
+    return same
+
+
+def _as_maximum(op: Any) -> Any:
+    """A leaky ReLU behind a convolution kills the process when oneDNN fuses the two; max(x, slope * x) does not."""
+    source, result, slope = op.operands_source()[0], op.results()[0], op.attrs()["negative_slope"]
+    if not 0 <= slope <= 1:
+        return result
+    pir.set_insertion_point(op)
+    same = paddle.maximum(source, source * slope)
+    result.replace_all_uses_with(same)
+    return same
+
+
+def _of_flat(op: Any) -> Any:
+    """oneDNN's product does not heed the order in which its convolution left the cells of four axes; a change of
+    shape puts them in order."""
+    for j, source in enumerate(op.operands_source()):
+        if len(source.shape) == 4 and -1 not in source.shape:
+            pir.set_insertion_point(op)
+            op.operand(j).set_source(paddle.reshape(paddle.reshape(source, [-1, *source.shape[2:]]), source.shape))
+    return op.results()[0]
+
+
+# Operators that Paddle Inference runs wrongly, or not at all, with oneDNN: each is given another form, that says the same.
+WAYS_ROUND: dict[str, Callable[[Any], Any]] = {
+    "pd_op.nearest_interp": _as_products,
+    "pd_op.bilinear_interp": _as_products,
+    "pd_op.bicubic_interp": _as_products,
+    "pd_op.leaky_relu": _as_maximum,
+    "pd_op.matmul": _of_flat,
+}
 
 
 def _masked(graph: Graph, values: dict[Variable, Any], ops: list[Any], mask: Mask) -> Any:
