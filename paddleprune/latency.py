@@ -24,8 +24,8 @@ from .export.inference import Exported, export_inference
 from .files import read_json, write_json
 from .progress import bar
 from .pruning import criteria, ratios
-from .pruning.narrow import narrow
 from .pruning.groups import Groups
+from .pruning.narrow import narrow
 from .pruning.plan import keep_count, make_plan
 from .tasks._base import Task
 

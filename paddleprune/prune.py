@@ -17,8 +17,8 @@ from .engine.hooks import KeepZeros
 from .engine.recalibrate import recalibrate
 from .engine.score import score
 from .errors import UserError
-from .pruning.narrow import narrow
 from .pruning.groups import find_groups
+from .pruning.narrow import narrow
 from .pruning.unstructured import apply_masks, magnitude_masks, present_masks
 from .tasks._base import Task
 

@@ -10,8 +10,8 @@ from paddleprune import models, scheme
 from paddleprune.config import PruneConfig, TargetConfig
 from paddleprune.errors import UserError
 from paddleprune.pruning import interop
-from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.groups import find_groups
+from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.sensitivity import Sensitivities
 
 

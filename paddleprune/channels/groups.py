@@ -151,7 +151,10 @@ class Groups(Mapping):
                 held = any(s.parameter == slot.parameter for g in rest.values() for s in g.role("out"))
                 if not held:
                     reasons.setdefault(slot.parameter, reason)
-        return replace(self, groups=rest, reasons=reasons)
+        order = {name: i for i, name in reversed(list(enumerate([*self.layers, *self.shapes])))}
+        return replace(
+            self, groups=rest, reasons=dict(sorted(reasons.items(), key=lambda item: order[item[0]]))
+        )
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,9 @@ class Walk(UnionFind):
             atoms = atoms.reshape([-1 if other == axis % rank else 1 for other in range(rank)])
         self.atoms[variable] = atoms
 
-    def slot(self, name: str, axis: int, role: str, atoms: np.ndarray | None = None, length: int = 0) -> np.ndarray:
+    def slot(
+        self, name: str, axis: int, role: str, atoms: np.ndarray | None = None, length: int = 0
+    ) -> np.ndarray:
         """Tie an axis of a parameter to atoms (new ones if None, `length` of them). A parameter that is used
         twice keeps its first atoms, merged with the new."""
         if (name, axis) in self.at:

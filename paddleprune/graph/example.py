@@ -39,7 +39,9 @@ class Example:
 
     @property
     def batch(self) -> int:
-        return 2 if self.shape is not None else max(1, self.tensors[0].shape[0] if self.tensors[0].ndim else 1)
+        return (
+            2 if self.shape is not None else max(1, self.tensors[0].shape[0] if self.tensors[0].ndim else 1)
+        )
 
     def specs(self, batch: int | None = None) -> list[tuple[tuple[int, ...], str]]:
         """(shape, dtype) of every input."""

@@ -1,8 +1,8 @@
 """A network as a list of operators: plain data, without Paddle.
 
-    y = relu(conv(x, w))          operators  0 conv2d  in (x,), (w,)  out y     1 relu  in (y,)  out z
-                                  shapes     {x: (2, 3, 8, 8), w: (4, 3, 3, 3), ...}
-                                  parameters {w: "conv.weight"}
+y = relu(conv(x, w))          operators  0 conv2d  in (x,), (w,)  out y     1 relu  in (y,)  out z
+                              shapes     {x: (2, 3, 8, 8), w: (4, 3, 3, 3), ...}
+                              parameters {w: "conv.weight"}
 """
 
 from collections.abc import Iterable

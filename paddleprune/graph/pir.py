@@ -82,13 +82,20 @@ def _concrete(network: nn.Layer, whole: _Whole, specs: list[InputSpec]) -> Any:
 
 @contextmanager
 def _as_written() -> Iterator[None]:
-    """Inside the block the tracer takes what a forward calls as it is written."""
-    usual = convert_call_func.is_unsupported
+    """Inside the block the tracer takes what a forward calls as it is written, and `paddle.shape` of a tensor whose
+    shape is known is a list of numbers."""
+    usual, shape = convert_call_func.is_unsupported, paddle.shape
+
+    def known(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        lengths = list(tensor.shape)
+        return shape(tensor, *args, **kwargs) if -1 in lengths else lengths
+
     convert_call_func.is_unsupported = lambda function: True
+    paddle.shape = known
     try:
         yield
     finally:
-        convert_call_func.is_unsupported = usual
+        convert_call_func.is_unsupported, paddle.shape = usual, shape
 
 
 def _reason(error: Exception, shapes: list[list[int]]) -> str:
@@ -231,7 +238,11 @@ class Mask:
 
 
 def part(
-    graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable], path: Path, masks: Sequence[Mask] = ()
+    graph: Graph,
+    feeds: Sequence[Variable],
+    fetches: Sequence[Variable],
+    path: Path,
+    masks: Sequence[Mask] = (),
 ) -> None:
     """Write what computes `fetches` from `feeds` [named "v<variable>"] and masks to `path`.json and `path`.pdiparams,
     for Paddle Inference."""
@@ -318,7 +329,9 @@ def _of_flat(op: Any) -> Any:
     for j, source in enumerate(op.operands_source()):
         if len(source.shape) == 4 and -1 not in source.shape:
             pir.set_insertion_point(op)
-            op.operand(j).set_source(paddle.reshape(paddle.reshape(source, [-1, *source.shape[2:]]), source.shape))
+            op.operand(j).set_source(
+                paddle.reshape(paddle.reshape(source, [-1, *source.shape[2:]]), source.shape)
+            )
     return op.results()[0]
 
 

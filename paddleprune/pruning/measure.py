@@ -10,10 +10,10 @@ from paddle import nn
 
 from ..errors import UserError
 from ..files import write_json
-from .surgery import masked
 from .groups import Groups
 from .plan import Plan, make_plan
 from .sensitivity import RATIOS, Point, Points, Provenance, Sensitivities, refuse_other, sensitivity
+from .surgery import masked
 
 Found = Iterator[tuple[str, Points]]  # points of a group as they are found; none: it is finished
 

@@ -116,7 +116,9 @@ def _units(name: str, given: Any, size: Any) -> tuple[int, ...]:
 
 def _refuse_other(name: str, here: int, wanted: int) -> None:
     if here != wanted:
-        raise UserError(f"plan: '{name}' has {here} channels after the first plan, {wanted} in the second; they do not fit")
+        raise UserError(
+            f"plan: '{name}' has {here} channels after the first plan, {wanted} in the second; they do not fit"
+        )
 
 
 def keep_count(size: int, ratio: float, align: int = 1) -> int:

@@ -68,7 +68,7 @@ def _random_weights(network: nn.Layer) -> Iterator[None]:
     try:
         for name, array in saved.items():
             if array.ndim > 1:
-                scale = np.sqrt(3 / max(1, np.prod(array.shape[1:])))
+                scale = np.sqrt(3 / max(1, int(np.prod(array.shape[1:]))))
                 value = (rng.random(array.shape, np.float32) - 0.5) * 2 * scale
             elif is_statistic(name) and name.endswith("_variance"):
                 value = rng.uniform(0.5, 2, array.shape)

@@ -10,9 +10,9 @@ import paddle
 from paddle import nn
 
 from ..channels.cost import is_statistic
+from ..channels.groups import Groups
 from ..graph.example import Example, outputs_of
 from ..modes import evaluating
-from ..channels.groups import Groups
 from .plan import Plan
 
 WIDTHS = "_groups _in_channels _out_channels _num_features _embedding_dim _num_parameters".split()
@@ -178,8 +178,7 @@ def compare(network: nn.Layer, example: Example, expected: list[np.ndarray], tra
         if trains:
             _train_once(network, example)
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise Fault(f"does not run ({lines[-1]}{_where(error)})") from error
+        raise Fault(f"does not run ({_said(error)}{_where(error)})") from error
     for a, b in zip(expected, found, strict=True):
         if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=1e-3 * _largest(a), equal_nan=True):
             raise Fault("computes something else")
@@ -188,6 +187,13 @@ def compare(network: nn.Layer, example: Example, expected: list[np.ndarray], tra
 def _largest(values: np.ndarray) -> float:
     finite = np.abs(values[np.isfinite(values)]) if values.dtype.kind == "f" else np.abs(values)
     return max(1e-6, float(finite.max(initial=0)))
+
+
+def _said(error: BaseException) -> str:
+    """The line of an error that says most; Paddle's begin with where in its own code, and end with a hint."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    hints = [line.split("Hint: ")[1].split("] (at")[0] for line in lines if "Hint: " in line]
+    return (hints or lines or [type(error).__name__])[-1]
 
 
 def _where(error: BaseException) -> str:

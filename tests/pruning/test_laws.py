@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from paddleprune import cost, models
 from paddleprune.errors import UserError
 from paddleprune.pruning import criteria
-from paddleprune.pruning.narrow import narrow
-from paddleprune.pruning.surgery import masked
 from paddleprune.pruning.groups import find_groups
+from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.plan import Plan, make_plan
+from paddleprune.pruning.surgery import masked
 
 NETWORKS = [pytest.param(net, TOY_SHAPE, id=net.__name__) for net in TOY_NETS] + [
     pytest.param(

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleprune.errors import UserError
-from paddleprune.pruning.groups import Group, Slot
-from paddleprune.pruning.plan import Plan, keep_count, make_plan
+from paddleprune.pruning.groups import Group, Groups, Slot
+from paddleprune.pruning.plan import Plan, Slice, keep_count, make_plan
 from paddleprune.pruning.ratios import for_target, under_budget, uniform
 
 CURVE = {0.1: 0.01, 0.2: 0.02, 0.3: 0.06}
@@ -87,9 +87,11 @@ def test_kept_channels_without_rounding_are_paddleslims(size, ratio):
 
 def test_the_channels_of_lowest_score_go():
     group = Group("g", 4, (Slot("w", 0, "out", np.arange(4)[:, None]),), ())
-    plan = make_plan({"g": group}, {"g": 0.5}, {"g": np.array([3.0, 1.0, 2.0, 1.0])})
+    groups = Groups({"g": group}, {}, ("w",), {"w": (4, 3)}, {}, frozenset("w"), frozenset("w"), None)
+    plan = make_plan(groups, {"g": 0.5}, {"g": np.array([3.0, 1.0, 2.0, 1.0])})
     assert plan.kept == {"g": (0, 2)}
     assert list(plan.removed("g")) == [1, 3]
+    assert plan.slices == {("w", 0): Slice(4, (0, 2))}
     assert Plan.from_dict(plan.as_dict()) == plan
 
 

@@ -18,6 +18,7 @@ from paddleprune.analysis.verify import verify
 from paddleprune.engine.checkpoint import fingerprint, save_weights
 from paddleprune.engine.evaluate import forward_of
 from paddleprune.errors import UserError
+from paddleprune.graph.pir import graph_of
 from paddleprune.pruning import criteria
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.interop import match, read_pickle
@@ -47,6 +48,11 @@ def energy(outputs):
 
 def images(shape, count=4):
     return np.random.default_rng(3).normal(size=(count, *shape)).astype("float32")
+
+
+def graph_for(network, x):
+    """The network's graph for batches as large as `x`."""
+    return graph_of(network, [(x.shape, "float32")])
 
 
 def plain(network, groups, x):
@@ -104,7 +110,7 @@ def test_replay_equals_plain(net, tmp_path):
     before = fingerprint(network)
     for name, engine in (
         ("plain", plain(network, groups, x)),
-        ("replay", ReplayEngine(groups, score, threads=1)),
+        ("replay", ReplayEngine(groups, score, threads=1, graph=graph_for(network, x))),
     ):
         list(analyse(engine, groups, l1_scores(network, groups), FACTS, tmp_path / f"{name}.json"))
     assert fingerprint(network) == before
@@ -147,7 +153,8 @@ def test_replay_equals_plain_on_every_model(name, tmp_path):
     expected = (expected[0] if isinstance(expected, (list, tuple)) else expected).numpy()
     for metric in (energy, Agreement(expected)):
         plain = PlainEngine(network, groups, lambda m=metric: m(forward_of(network)(x)[0]))
-        replay = ReplayEngine(groups, lambda f, n, m=metric: [m(o) for o in f(x)], 1, images=len(x))
+        score = lambda f, n, m=metric: [m(o) for o in f(x)]  # noqa: E731
+        replay = ReplayEngine(groups, score, 1, images=len(x), graph=graph_for(network, x))
         tables = []
         for engine in (plain, replay):
             file = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
@@ -181,7 +188,9 @@ def test_a_search_finds_the_ratios_of_the_full_table(net, tmp_path):
     network = randomize(net())
     groups = find_groups(network, TOY_SHAPE)
     scores = l1_scores(network, groups)
-    engine = ReplayEngine(groups, lambda f, n: [energy(o) for o in f(images(TOY_SHAPE))], threads=1)
+    x = images(TOY_SHAPE)
+    graph = graph_for(network, x)
+    engine = ReplayEngine(groups, lambda f, n: [energy(o) for o in f(x)], threads=1, graph=graph)
     list(analyse(engine, groups, scores, FACTS, tmp_path / "full.json"))
     full = Sensitivities.read(tmp_path / "full.json")
     for budget in (0.01, 0.05, 0.1, 0.2):

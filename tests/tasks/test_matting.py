@@ -12,10 +12,10 @@ from paddleprune.data.sample_data import make
 from paddleprune.data.transforms import Compose
 from paddleprune.engine.checkpoint import load_model
 from paddleprune.errors import UserError
+from paddleprune.graph.legacy import trace
 from paddleprune.pipeline import train
 from paddleprune.pruning.adaptive import adaptive_count, adaptive_fixed, make_divisible
 from paddleprune.pruning.groups import find_groups
-from paddleprune.graph.legacy import trace
 from paddleprune.scheme import choose
 from paddleprune.tasks import make as make_task
 from paddleprune.tasks import of

@@ -163,8 +163,8 @@ def test_sample_data_has_all_classes_in_both_splits(tmp_path):
 def test_unet_loses_what_the_widths_say():
     """At ratio 0.3 every layer has 0.7 of its filters and 0.7 of its inputs: 0.49 of the weights."""
     from paddleprune.pruning import criteria
-    from paddleprune.pruning.narrow import narrow
     from paddleprune.pruning.groups import find_groups
+    from paddleprune.pruning.narrow import narrow
     from paddleprune.pruning.plan import make_plan
 
     network = models.build("unet", {"num_classes": 3})

@@ -107,7 +107,10 @@ def _product(walk: Walk, op: Operator, x: Variable, y: Variable, turn_x: bool, t
     left, right = (_last_two(walk, v, turn) for v, turn in ((x, turn_x), (y, not turn_y)))
     if left is None and right is None:
         return
-    wide = [[axis - a.ndim for axis, n in enumerate(a.shape) if n > 1] if a is not None else [] for a in (left, right)]
+    wide = [
+        [axis - a.ndim for axis, n in enumerate(a.shape) if n > 1] if a is not None else []
+        for a in (left, right)
+    ]
     if wide == [[-1], [-1]]:
         assert left is not None
         assert right is not None
@@ -175,7 +178,9 @@ def embedding(walk: Walk, op: Operator) -> None:
     walk.put(op.outputs[0], _made(walk, view.name, view.axes[1], walk.shape(op.outputs[0])[-1]), -1)
 
 
-CONVOLUTIONS = "conv2d depthwise_conv2d conv3d conv2d_transpose conv3d_transpose depthwise_conv2d_transpose".split()
+CONVOLUTIONS = (
+    "conv2d depthwise_conv2d conv3d conv2d_transpose conv3d_transpose depthwise_conv2d_transpose".split()
+)
 RULES: dict[str, Rule] = {
     **dict.fromkeys(CONVOLUTIONS, conv),
     **dict.fromkeys(("matmul", "bmm", "mv"), matmul),

@@ -8,7 +8,9 @@ from ...graph.ir import Operator
 from ..walk import Refused, Rule, Walk
 from .points import merged, pass_on
 
-OVER_AXIS = "softmax log_softmax cumsum cumprod logcumsumexp argsort topk gumbel_softmax kthvalue mode cummax".split()
+OVER_AXIS = (
+    "softmax log_softmax cumsum cumprod logcumsumexp argsort topk gumbel_softmax kthvalue mode cummax".split()
+)
 REDUCE = """mean sum max min amax amin prod any all logsumexp argmax argmin p_norm frobenius_norm reduce_as
     median nanmedian mean_all""".split()
 IMAGES = """pool2d pool3d max_pool2d_with_index max_pool3d_with_index nearest_interp bilinear_interp bicubic_interp
@@ -112,6 +114,11 @@ def pick(walk: Walk, op: Operator) -> None:
         walk.put(op.outputs[0], atoms)
 
 
+def decided(walk: Walk, op: Operator) -> None:
+    """A branch or a loop."""
+    raise Refused("what is computed with it is decided by a tensor's value")
+
+
 def _all(kinds: Iterable[str], rule: Rule) -> dict[str, Rule]:
     return dict.fromkeys(kinds, rule)
 
@@ -123,5 +130,6 @@ RULES: dict[str, Rule] = {
     **_all(("unpool", "unpool3d"), unpool),
     **_all(("layer_norm", "group_norm", "rms_norm"), layer_norm),
     **_all(("gather", "index_select"), pick),
+    **_all(("if", "while"), decided),
     "grid_sample": grid_sample,
 }

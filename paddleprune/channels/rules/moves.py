@@ -121,7 +121,9 @@ def stack(walk: Walk, op: Operator) -> None:
             walk.put(op.outputs[0], base)
 
 
-def _join(walk: Walk, op: Operator, variables: tuple[Variable, ...], axis: int, rank: int, lengths: list[int]) -> None:
+def _join(
+    walk: Walk, op: Operator, variables: tuple[Variable, ...], axis: int, rank: int, lengths: list[int]
+) -> None:
     if not any(v in walk.atoms for v in variables):
         if any(v in walk.views for v in variables):
             merged(walk, variables, rank, op)

@@ -46,7 +46,9 @@ def merged(
     if not known:
         for variable in variables:
             if variable in walk.views:
-                walk._refuse(walk.views[variable].name, f"'{op.kind}' computes with its values before a layer has them")
+                walk._refuse(
+                    walk.views[variable].name, f"'{op.kind}' computes with its values before a layer has them"
+                )
         return None
     wide = [{axis for axis, n in enumerate(atoms.shape) if n > 1 and axis != apart} for atoms in known]
     widest = max(wide, key=len)
