@@ -1,22 +1,29 @@
 """Sensitivity-analysis pruning of vision networks on PaddlePaddle.
 
     import paddleprune as pp
-    model = pp.cls.MobileNetV2(num_classes=5)
+    model = pp.cls.MobileNetV2(num_classes=5)            # PaddleX's way, for the models that come with it
+    pruner = pp.Pruner(network, (3, 224, 224))            # for any paddle.nn.Layer
 
-The faces of api.py are here; they load Paddle when they are first used.
+What is named here loads Paddle when it is first used.
 """
 
+import importlib
 from typing import Any
-
-__version__ = "0.1.0"
-__all__ = ["UserError", "cls", "det", "seg", "matting", "datasets", "load_model", "slim", "transforms"]
 
 from .errors import UserError
 
+__version__ = "0.1.0"
+FACES = ["cls", "det", "seg", "matting", "datasets", "load_model", "slim", "transforms"]
+PLACES = {
+    "Pruner": "pruner",
+    "Plan": "pruning.plan",
+    "narrow": "pruning.narrow",
+    **dict.fromkeys(FACES, "api"),
+}
+__all__ = ["UserError", *PLACES]
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in PLACES:
         raise AttributeError(f"module 'paddleprune' has no attribute '{name}'")
-    from . import api
-
-    return getattr(api, name)
+    return getattr(importlib.import_module(f".{PLACES[name]}", __name__), name)

@@ -224,7 +224,7 @@ def _sensitivities(
     if not isinstance(model, Model):
         raise UserError(
             f"model: a {type(model).__name__}; give what cls, det, seg, matting or load_model made, e.g. "
-            "load_model('output/dense/best_model')"
+            "load_model('output/dense/best_model'); for a network of your own there is Pruner(network, example)"
         )
     source = model.source(eval_dataset) if eval_dataset else (None, None)
     job = Job(model.trained(), *source, criterion, batch_size=batch_size)

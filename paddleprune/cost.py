@@ -9,6 +9,7 @@ from paddle import nn
 from .channels.cost import Cost, is_statistic
 from .graph.example import Example
 from .modes import evaluating
+from .weights import weights_of
 
 TRANSPOSED = (nn.Conv1DTranspose, nn.Conv2DTranspose, nn.Conv3DTranspose)
 CONVOLUTIONS = (nn.Conv1D, nn.Conv2D, nn.Conv3D, *TRANSPOSED)
@@ -52,20 +53,6 @@ def count(network: nn.Layer, example: Any) -> Cost:
         macs=macs // batch,
         size_bytes=4 * sum(n for name, n in sizes.items() if name in stored),
     )
-
-
-def weights_of(network: nn.Layer) -> tuple[dict[str, tuple[int, ...]], frozenset[str], frozenset[str]]:
-    """Shapes of all parameters and buffers by their first names; which of them are parameters (and no statistics),
-    and which a file of the network holds."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    seen: set[int] = set()
-    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            shapes[name] = tuple(tensor.shape)
-    own = {name for name, _ in network.named_parameters()}
-    parameters = frozenset(name for name in shapes if name in own and not is_statistic(name))
-    return shapes, parameters, frozenset(shapes) & frozenset(network.state_dict())
 
 
 def count_nonzero(network: nn.Layer) -> int:

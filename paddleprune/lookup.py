@@ -26,9 +26,10 @@ def module_names(package: ModuleType) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
 
 
-def find_module(package: ModuleType, name: str, key: str) -> ModuleType:
-    """Import `package.name`. `key` is the config key that named it, for the error."""
-    names = module_names(package)
+def find_module(package: ModuleType, name: str, key: str, names: Iterable[str] | None = None) -> ModuleType:
+    """Import `package.name`, one of `names` if they are given. `key` is the config key that named it, for the
+    error."""
+    names = module_names(package) if names is None else list(names)
     if name not in names:
         raise UserError(f"{key}: '{str(name)[:80]}' is not known; {suggest(str(name)[:80], names)}")
     return importlib.import_module(f"{package.__name__}.{name}")

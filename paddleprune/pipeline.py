@@ -135,7 +135,7 @@ def _beside(pretrain_weights: str | None, folder: Path) -> Path:
 def describe_groups(config: Config) -> str:
     """Every convolution and linear layer of the config's model: its group, or why it has none."""
     _, network, shape = _untrained(config)
-    return scheme.describe(find_groups(network, shape))
+    return find_groups(network, shape).describe()
 
 
 def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, float]:

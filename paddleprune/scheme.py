@@ -13,11 +13,12 @@ from .errors import UserError
 from .files import shipped
 from .lookup import suggest
 from .models import parts
-from .pruning import criteria, interop, ratios
+from .pruning import criteria, interop
 from .pruning.adaptive import adaptive_fixed
 from .pruning.groups import Groups
-from .pruning.plan import Plan, keep_count, make_plan
+from .pruning.plan import Plan, make_plan
 from .pruning.sensitivity import Provenance, Sensitivities
+from .strategies import ForTarget, Setting, UnderBudget, Uniform
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ def choose(
     names = in_scope(prune.scope, groups, model)
     only = f", only {prune.scope}" if prune.scope else ""
     if prune.strategy == "uniform":
-        title = f"uniform {prune.ratio}{only}"
-        return Scheme(ratios.uniform(names, prune.ratio), title, prune.criterion or "l1_norm")
+        chosen = Uniform(prune.ratio).ratios(Setting(groups, names))
+        return Scheme(chosen, f"uniform {prune.ratio}{only}", prune.criterion or "l1_norm")
     if prune.strategy == "adaptive_fixed":
         assert network is not None
         chosen = adaptive_fixed(
@@ -64,10 +65,13 @@ def choose(
         return Scheme(chosen, f"adaptive_fixed, {body}, ratio {prune.ratio}", "l1_norm", align=1)
     curves, source, criterion = curves_of(prune, file, groups, model)
     if prune.strategy == "for_target":
-        chosen, title = _for_target(prune, groups, curves, source)
+        what, target = target_of(prune)
+        strategy = ForTarget(**{what: target})
+        chosen, found = strategy.with_budget(Setting(groups, names, curves, prune.align))
+        title = f"{source}, {target:g} of the {what}, eval_metric_loss {found:.4f}"
     else:
         budget = DEFAULT_LOSS if budget is None else budget
-        chosen = ratios.under_budget(curves, budget)
+        chosen = UnderBudget(budget).ratios(Setting(groups, names, curves))
         title = f"{source}, eval_metric_loss {budget}"
     return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
 
@@ -210,20 +214,6 @@ def target_of(prune: PruneConfig) -> tuple[str, float]:
     return targets[0]
 
 
-def _for_target(
-    prune: PruneConfig, groups: Groups, curves: Mapping[str, Mapping[float, float]], source: str
-) -> tuple[Mapping[str, float], str]:
-    what, target = target_of(prune)
-    dense = getattr(groups.cost(), what)
-
-    def left(chosen: Mapping[str, float]) -> float:
-        kept = {n: keep_count(groups[n].size, r, groups[n].units_of(prune.align)) for n, r in chosen.items()}
-        return getattr(groups.cost(kept), what) / dense
-
-    chosen, budget = ratios.for_target(curves, left, target)
-    return chosen, f"{source}, {target:g} of the {what}, eval_metric_loss {budget:.4f}"
-
-
 def plan_of(scheme: Scheme, align: int, groups: Groups, network: nn.Layer) -> Plan:
     """The channels that go, by the scheme's criterion. Raises UserError if none would."""
     scores = criteria.scores(scheme.criterion, groups, network)
@@ -258,17 +248,6 @@ def table(groups: Groups, plan: Plan, scheme: Scheme) -> str:
     for what in ("params", "macs", "size_bytes"):
         before, after = getattr(dense, what), getattr(narrow, what)
         lines.append(f"{what}: {_short(before)} -> {_short(after)} ({before / after:.2f}x smaller)")
-    return "\n".join(lines)
-
-
-def describe(groups: Groups) -> str:
-    """A line for each convolution and linear layer: its groups with their sizes, or the reason."""
-    width = max(len(weight) for weight in groups.layers)
-    lines = []
-    for weight in groups.layers:
-        found = [f"group {g.name} ({g.size} channels)" for g in groups.of_weight(weight)]
-        why = "; ".join(found) or f"stays whole: {groups.reasons.get(weight, 'unknown')}"
-        lines.append(f"{weight:<{width}}  {list(groups.shapes[weight])!s:<18}  {why}")
     return "\n".join(lines)
 
 

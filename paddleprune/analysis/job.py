@@ -147,4 +147,4 @@ def _agrees(replay: ReplayEngine, network: nn.Layer, images: np.ndarray) -> bool
 def _crashes_onednn(groups: Groups) -> bool:
     """A batch norm without scale or shift kills the process in oneDNN's kernel."""
     norms = [op for op in groups.graph.operators if op.kind == "batch_norm_"]
-    return any(op.input(3) is None or op.input(4) is None for op in norms)
+    return any(not op.input(3) or not op.input(4) for op in norms)

@@ -6,7 +6,6 @@
 A model is config + plan + weights: the dense network is built, the plan applied, the weights put in.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -33,6 +32,7 @@ from ..files import (
 )  # fmt: skip
 from ..pruning.narrow import narrow
 from ..pruning.plan import Plan
+from ..weights import fingerprint
 
 FORMAT = 1
 
@@ -50,15 +50,6 @@ class SavedModel:
     def image_shape(self) -> tuple[int, int, int]:
         channels, height, width = self.facts["image_shape"]
         return channels, height, width
-
-
-def fingerprint(network: nn.Layer) -> str:
-    """Hex digest of every weight and statistic, by name. Equal weights, equal digest."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def save_weights(network: nn.Layer, path: Path) -> None:
@@ -116,7 +107,7 @@ def load_model(folder: str | Path) -> SavedModel:
         )
     facts = _facts(folder / "model.yml")
     name, args, shape = facts["model"]["name"], facts["model"]["args"], facts["image_shape"]
-    if models.task_of(name) != facts["task"]:
+    if not models.is_for(name, facts["task"]):
         raise UserError(f"'{folder}/model.yml' says that {name} is for {facts['task']!r:.80}; train again")
     network = models.build(name, args)
     plan = None

@@ -21,6 +21,7 @@ class Example:
     def __init__(self, given: Any):
         self.shape: tuple[int, ...] | None = None
         self.names: list[str] | None = None
+        self.tensors: list[paddle.Tensor] = []
         if isinstance(given, Example):
             self.shape, self.names, self.tensors = given.shape, given.names, given.tensors
         elif isinstance(given, paddle.Tensor):
@@ -73,7 +74,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _is_length(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) > 0
 
 
 def _said(given: Any) -> str:

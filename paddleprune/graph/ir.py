@@ -30,10 +30,10 @@ class Operator:
     def reads(self) -> Iterable[Variable]:
         return (variable for operand in self.inputs for variable in operand)
 
-    def input(self, operand: int) -> Variable | None:
-        """The variable of an operand that takes one; None where it is left out."""
+    def input(self, operand: int) -> Variable:
+        """The variable of an operand that takes one; 0, which is none, where it is left out."""
         found = self.inputs[operand] if operand < len(self.inputs) else ()
-        return found[0] if len(found) == 1 else None
+        return found[0] if len(found) == 1 else 0
 
 
 @dataclass(frozen=True, eq=False)

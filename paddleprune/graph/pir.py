@@ -57,7 +57,10 @@ def graph_of(
     A network may say with an attribute `deployed_outputs` how many of its outputs, the first ones, are of use
     after training. Raises UserError if its forward cannot be traced.
     """
-    specs = [InputSpec(list(shape), dtype, f"input_{i}") for i, (shape, dtype) in enumerate(shapes)]
+    specs = [
+        InputSpec(list(shape), dtype, f"input_{i}")  # type: ignore[arg-type]
+        for i, (shape, dtype) in enumerate(shapes)
+    ]
     with evaluating(network, training):
         whole = _Whole(network, call)
         try:
@@ -91,7 +94,7 @@ def _as_written() -> Iterator[None]:
         return shape(tensor, *args, **kwargs) if -1 in lengths else lengths
 
     convert_call_func.is_unsupported = lambda function: True
-    paddle.shape = known
+    paddle.shape = known  # type: ignore[assignment]
     try:
         yield
     finally:

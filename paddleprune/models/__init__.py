@@ -1,18 +1,21 @@
 """One file a model. Each has `build(**args) -> paddle.nn.Layer`, the `TASK` it is for, and an `EXAMPLE` for the tests.
 
 `EXAMPLE = {"args": {...}, "image_shape": [C, H, W]}`: small arguments that the contract tests
-build the model with. A new file here is found by its name: `model.name: foo` in a config.
+build the model with. A new file here is found by its name: `model.name: foo` in a config. Networks of other
+packages and of the user's own: own.py.
 """
 
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 from paddle import nn
 from paddle.utils.download import WEIGHTS_HOME, get_weights_path_from_url
 
 from ..errors import UserError
 from ..lookup import construct, find_module, module_names
+from . import own
 
 # What no network needs, and memory does not hold.
 NARROWEST = 0.01
@@ -20,14 +23,16 @@ LARGEST = {"num_classes": 100_000, "scale": 16, "width": 512}
 
 
 def names() -> list[str]:
-    """The models that exist."""
-    return module_names(sys.modules[__name__])
+    """The models that exist as files here."""
+    return [name for name in module_names(sys.modules[__name__]) if name != "own"]
 
 
 def build(name: str, args: dict) -> nn.Layer:
     """Build the dense model `name`. Raises UserError for a name or an argument that is unknown."""
-    module = find_module(sys.modules[__name__], name, "model.name")
     _check_args(name, args)
+    if own.is_own(name):
+        return own.build(name, args)
+    module = _module(name)
     return construct(module.build, args, f"model.args of {name}")
 
 
@@ -52,22 +57,31 @@ def _check_args(name: str, args: dict) -> None:
 
 def example(name: str) -> dict:
     """The model's EXAMPLE: {"args", "image_shape"}."""
-    return find_module(sys.modules[__name__], name, "model.name").EXAMPLE
+    return _module(name).EXAMPLE
 
 
-def task_of(name: str) -> str:
-    """The task that the model is for."""
-    return find_module(sys.modules[__name__], name, "model.name").TASK
+def is_for(name: str, task: str) -> bool:
+    """Is the model for that task? A network of another package is for several."""
+    return task in tasks_of(name)
+
+
+def tasks_of(name: str) -> tuple[str, ...]:
+    """The tasks that the model can be for."""
+    return own.TASKS if own.is_own(name) else (_module(name).TASK,)
+
+
+def _module(name: str) -> Any:
+    return own if own.is_own(name) else find_module(sys.modules[__name__], name, "model.name", names())
 
 
 def backbone_prefix(name: str) -> str:
     """What stands before the names of a classifier's weights where the model uses it as its backbone."""
-    return getattr(find_module(sys.modules[__name__], name, "model.name"), "BACKBONE", "")
+    return getattr(_module(name), "BACKBONE", "")
 
 
 def parts(name: str) -> dict[str, tuple[str, ...]]:
     """Parts of the model, each as beginnings of its layers' names; none if it names none."""
-    return getattr(find_module(sys.modules[__name__], name, "model.name"), "PARTS", {})
+    return getattr(_module(name), "PARTS", {})
 
 
 def imagenet_weights(name: str, args: dict) -> Path:
@@ -75,11 +89,13 @@ def imagenet_weights(name: str, args: dict) -> Path:
 
     Raises UserError where the model has none, or where they are neither cached nor reachable.
     """
-    module = find_module(sys.modules[__name__], name, "model.name")
+    module = _module(name)
     if hasattr(module, "classifier"):  # the weights of its backbone's classifier
         return imagenet_weights(*module.classifier(args))
     known = getattr(module, "IMAGENET", {})
     key = f"{float(args.get('scale', 1.0))}"
+    if own.is_own(name) and (address := own.imagenet_address(name)) is not None:
+        known = {key: address}
     if key not in known:
         scales = ", ".join(known) or "none"
         raise UserError(

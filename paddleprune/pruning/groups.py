@@ -7,11 +7,11 @@ from paddle import nn
 
 from ..channels.groups import Group, Groups, Slot, Weights, groups_in
 from ..channels.walk import Rule
-from ..cost import weights_of
 from ..errors import UserError
 from ..graph.example import Example
 from ..graph.ir import Graph
 from ..graph.pir import graph_of
+from ..weights import weights_of
 from .sound import sound
 
 __all__ = ["Group", "Groups", "Slot", "find_groups"]

@@ -156,12 +156,14 @@ def runs_in_training(network: nn.Layer, example: Example) -> bool:
 
 
 def _train_once(network: nn.Layer, example: Example) -> None:
-    statistics = {n: t.clone() for n, t in network.state_dict().items() if is_statistic(n)}
+    tensors = network.state_dict()
+    statistics = {name: tensor.numpy() for name, tensor in tensors.items() if is_statistic(name)}
     state = paddle.get_rng_state()
     try:
         _outputs(network, example, train=True)
     finally:
-        network.set_state_dict(statistics)
+        for name, array in statistics.items():
+            tensors[name].set_value(array)
         paddle.set_rng_state(state)
 
 

@@ -19,8 +19,8 @@ OPTIONS = ("label_smoothing", "losses", "sizes")  # keys of the config's `train`
 def make(config: Config, labels: list[str]) -> Task:
     """The task of a config, for a data set with these class names."""
     wanted = find_module(sys.modules[__name__], config.task, "task").Task.options
-    meant = models.task_of(config.model.name)
-    if meant != config.task:
+    if not models.is_for(config.model.name, config.task):
+        meant = " and ".join(models.tasks_of(config.model.name))
         raise UserError(
             f"model.name: {config.model.name} is for {meant}, the task is '{config.task}'; change one"
         )

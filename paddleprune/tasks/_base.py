@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import paddle
@@ -105,3 +105,23 @@ def class_count(given: dict, labels: list[str]) -> dict:
             "leave it out to take the count of names"
         )
     return {**given, "num_classes": classes}
+
+
+def main_and_helpers(outputs: Any) -> tuple[Any, list[Any]]:
+    """What a network of any package returns: the logits, and those of heads that help it to train."""
+    first, *helpers = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return first, helpers
+
+
+HELPERS = 0.4  # of a helping head's loss in the sum, as PaddleSeg and GoogLeNet have it
+
+
+class First(nn.Layer):
+    """The first output of a network, the only one that counts after training, behind `last`."""
+
+    def __init__(self, network: nn.Layer, last: nn.Layer):
+        super().__init__()
+        self.network, self.last = network, last
+
+    def forward(self, image: paddle.Tensor) -> paddle.Tensor:
+        return self.last(main_and_helpers(self.network(image))[0])

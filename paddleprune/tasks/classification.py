@@ -10,8 +10,8 @@ from paddle import nn
 
 from ..drawing import put_text
 from ..metrics.accuracy import Accuracy
+from ._base import HELPERS, First, class_count, main_and_helpers
 from ._base import Task as Base
-from ._base import class_count
 
 
 class Task(Base):
@@ -30,12 +30,13 @@ class Task(Base):
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         """Cross-entropy in nats, mean over the batch; labels smoothed as in Szegedy et al. 2016
         (arXiv 1512.00567, section 7)."""
-        logits = network(paddle.to_tensor(batch["image"]))
+        logits, helpers = main_and_helpers(network(paddle.to_tensor(batch["image"])))
         labels = paddle.to_tensor(batch["label"])
-        return {"loss": F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
+        of = lambda found: F.cross_entropy(found, labels, label_smoothing=self.label_smoothing)  # noqa: E731
+        return {"loss": of(logits) + HELPERS * sum(of(found) for found in helpers)}
 
     def deployed(self, network: nn.Layer) -> nn.Layer:
-        return nn.Sequential(network, nn.Softmax(axis=-1))
+        return First(network, nn.Softmax(axis=-1))
 
     def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(outputs[0]).argmax(-1)

@@ -16,8 +16,8 @@ from ..errors import UserError
 from ..lookup import suggest
 from ..metrics.mean_iou import MeanIoU
 from ..models.unet import INSTALL
+from ._base import HELPERS, First, class_count, keeps_whole, main_and_helpers
 from ._base import Task as Base
-from ._base import class_count, keeps_whole
 
 CROSS_ENTROPY = {"CrossEntropyLoss": 1.0}
 # PaddleSeg's losses of logits and masks that run on Paddle 3
@@ -53,13 +53,19 @@ class Task(Base):
         keeps_whole(data, "segmentation")
 
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
-        (logits,) = network(paddle.to_tensor(batch["image"]))
+        logits, helpers = main_and_helpers(network(paddle.to_tensor(batch["image"])))
         masks = paddle.to_tensor(batch["mask"].astype("int64"))
-        # each loss gets masks of its own: some of PaddleSeg's write into them
-        return {"loss": sum(weight * loss(logits, masks.clone()) for weight, loss in self.losses)}
+
+        def of(found: paddle.Tensor) -> paddle.Tensor:
+            if found.shape[2:] != masks.shape[1:]:
+                found = F.interpolate(found, masks.shape[1:], mode="bilinear")
+            # each loss gets masks of its own: some of PaddleSeg's write into them
+            return sum(weight * loss(found, masks.clone()) for weight, loss in self.losses)
+
+        return {"loss": of(logits) + HELPERS * sum(of(found) for found in helpers)}
 
     def deployed(self, network: nn.Layer) -> nn.Layer:
-        return _Probabilities(network)
+        return First(network, nn.Softmax(axis=1))
 
     def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(outputs[0]).argmax(1)
@@ -86,17 +92,6 @@ class Task(Base):
             cv2.rectangle(strip, (x, y), (x + 12, y + 12), colour, -1)
             put_text(strip, name, x + 17, y + 11, 12, (235, 235, 235))
         return np.concatenate([picture, strip])
-
-
-class _Probabilities(nn.Layer):
-    """Softmax over the classes behind a network with one output in a list."""
-
-    def __init__(self, network: nn.Layer):
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: paddle.Tensor) -> paddle.Tensor:
-        return F.softmax(self.network(image)[0], axis=1)
 
 
 def palette(classes: int) -> np.ndarray:

@@ -10,7 +10,6 @@ from .points import pass_on
 def conv(walk: Walk, op: Operator) -> None:
     """Convolutions of one to three dimensions, and transposed ones; in groups, and depthwise."""
     source, weight, out = op.input(0), op.input(1), op.outputs[0]
-    assert source is not None
     view = walk.views.get(weight)
     if view is None:
         raise Refused("its weight is computed by another operator")
@@ -55,10 +54,7 @@ def _into(walk: Walk, name: str, axis: int | None, atoms: np.ndarray) -> None:
 
 
 def _made(walk: Walk, name: str, axis: int | None, length: int) -> np.ndarray:
-    if axis is None:
-        atoms = walk.new(length)
-    else:
-        atoms = walk.slot(name, axis, "out", length=length)
+    atoms = walk.new(length) if axis is None else walk.slot(name, axis, "out", length=length)
     if length == 1:
         walk.lock(atoms, "it is one channel alone")
     return atoms
@@ -70,8 +66,6 @@ def _on(atoms: np.ndarray, axis: int, rank: int) -> np.ndarray:
 
 def matmul(walk: Walk, op: Operator) -> None:
     x, y = op.input(0), op.input(1)
-    assert x is not None
-    assert y is not None
     turn_x, turn_y = op.attrs.get("transpose_x", False), op.attrs.get("transpose_y", False)
     if y in walk.views and x not in walk.views:
         _linear(walk, op, x, walk.views[y], walk.shape(y), turn_x, turn_y)
@@ -144,11 +138,10 @@ def instance_norm(walk: Walk, op: Operator) -> None:
 def _norm(walk: Walk, op: Operator, roles: dict[int, str]) -> None:
     source = op.input(0)
     given = {operand: op.input(operand) for operand in roles}
-    found = {operand: walk.views.get(v) for operand, v in given.items() if v is not None}
+    found = {operand: walk.views.get(v) for operand, v in given.items() if v}
     if any(view is None for view in found.values()):
         raise Refused(f"'{op.kind}' with a computed scale has no rule")
     axis = 1 if op.attrs.get("data_format", "NCHW").startswith("NC") else -1
-    assert source is not None
     atoms = walk.array(source, axis)
     for operand, view in found.items():
         assert view is not None
@@ -159,8 +152,7 @@ def _norm(walk: Walk, op: Operator, roles: dict[int, str]) -> None:
 
 def prelu(walk: Walk, op: Operator) -> None:
     source, alpha = op.input(0), op.input(1)
-    assert source is not None
-    if alpha is not None and int(np.prod(walk.shape(alpha))) > 1:
+    if alpha and int(np.prod(walk.shape(alpha))) > 1:
         view = walk.views.get(alpha)
         axis = next((axis for axis, n in enumerate(walk.shape(alpha)) if n > 1), None)
         channels = 1 if op.attrs["data_format"].startswith("NC") else -1

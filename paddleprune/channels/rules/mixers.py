@@ -68,7 +68,6 @@ def on_images(walk: Walk, op: Operator) -> None:
 def unpool(walk: Walk, op: Operator) -> None:
     """Values go where the indices of a pooling say: the two have the same channels."""
     source = op.input(0)
-    assert source is not None
     atoms = merged(walk, [v for operand in op.inputs[:2] for v in operand], len(walk.shape(source)), op)
     if atoms is not None:
         walk.put(op.outputs[0], atoms)

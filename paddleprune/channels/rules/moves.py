@@ -54,9 +54,11 @@ def reshaped(walk: Walk, atoms: np.ndarray, before: tuple[int, ...], after: tupl
 
 def _blocks(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
     """Axes of both shapes in the smallest runs of equal product: (4, 6, 5) -> (4, 2, 3, 5) is 4 -> 4, 6 -> 2 * 3, 5 -> 5."""
-    blocks, i, j = [], 0, 0
+    blocks: list[tuple[list[int], list[int]]] = []
+    i = j = 0
     while i < len(before) or j < len(after):
-        ins, outs = [], []
+        ins: list[int] = []
+        outs: list[int] = []
         a = b = 1
         while a != b or not (ins and outs):
             if (a <= b and i < len(before)) or j >= len(after):
@@ -146,10 +148,6 @@ def _join(
     for variable, length in zip(variables, lengths, strict=True):
         if variable in walk.atoms:
             parts.append(np.broadcast_to(walk.atoms[variable].ravel(), length))
-        elif variable in walk.views and walk.views[variable].axes[axis] is not None:
-            view = walk.views[variable]
-            parts.append(walk.slot(view.name, view.axes[axis], "follow", length=length))
-            walk.lock(parts[-1], "it is a parameter that is concatenated")
         else:
             parts.append(walk.new(length))
             walk.lock(parts[-1], "where its channels come from is unknown")
@@ -165,7 +163,9 @@ def split(walk: Walk, op: Operator) -> None:
     axis = int(op.values.get(last, op.attrs.get("axis", 0))) % atoms.ndim
     lengths = [walk.shape(out)[axis] for out in op.outputs]
     if atoms.shape[axis] == 1:
-        return [walk.put(out, atoms) for out in op.outputs][0]
+        for out in op.outputs:
+            walk.put(out, atoms)
+        return None
     if len(set(lengths)) == 1:
         walk.tie(_in_parts(atoms, axis, len(lengths)), axis)
     for out, part in zip(op.outputs, np.split(atoms, np.cumsum(lengths)[:-1], axis), strict=True):
@@ -278,7 +278,7 @@ def space_to_depth(walk: Walk, op: Operator) -> None:
 
 
 def channel_shuffle(walk: Walk, op: Operator) -> None:
-    rows = _channels(walk, op).reshape(op.attrs.get("groups", op.attrs.get("group")), -1)
+    rows = _channels(walk, op).reshape(int(op.attrs.get("groups", op.attrs.get("group", 1))), -1)
     walk.tie(rows, 0)
     walk.put(op.outputs[0], rows.T.ravel(), 1)
 
@@ -287,7 +287,6 @@ def _channels(walk: Walk, op: Operator) -> np.ndarray:
     if op.attrs.get("data_format", "NCHW") != "NCHW":
         raise Refused(f"'{op.kind}' of the data format {op.attrs['data_format']} has no rule")
     source = op.input(0)
-    assert source is not None
     return walk.array(source, 1)
 
 

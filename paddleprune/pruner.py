@@ -1,0 +1,160 @@
+"""Pruning for any `paddle.nn.Layer`, without configs, tasks or training loops.
+
+    pruner = Pruner(network, (3, 224, 224))
+    print(pruner)                                        what can be pruned, and why the rest cannot
+    table = pruner.sensitivities(score)                  score(network) -> float
+    plan = pruner.plan(UnderBudget(loss=0.05))
+    small = pruner.narrow(plan)                          a smaller network; the first one stays as it was
+    plan.save("plan.json"); narrow(fresh, Plan.load("plan.json"))
+
+For networks that are trained, evaluated and exported by the tool's own commands see pipeline.py.
+"""
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from paddle import nn
+
+from .channels.walk import Rule
+from .errors import UserError
+from .graph.example import Example
+from .graph.pir import graph_of
+from .lookup import suggest
+from .progress import bar
+from .pruning import criteria
+from .pruning.groups import Groups, find_groups
+from .pruning.measure import Engine, PlainEngine, Search, complete, one_by_one, start
+from .pruning.narrow import narrow
+from .pruning.plan import Plan, make_plan
+from .pruning.replay import ReplayEngine
+from .pruning.sensitivity import RATIOS, Provenance, Sensitivities
+from .strategies import Setting, Strategy
+from .weights import fingerprint
+
+Score = Callable[[nn.Layer], float]
+Metric = Callable[[list[list[np.ndarray]]], float]
+
+
+class Pruner:
+    """What can be done with one network.
+
+    `example`: what it is called with: the shape of one image (C, H, W), or a tensor, or a list, tuple or dict of tensors.
+    `keep`: beginnings of names of layers that must stay whole. `rules`: {operator: rule} for operators of your
+    own (channels/rules/). Raises UserError for a network that cannot be traced on the example.
+    """
+
+    def __init__(
+        self,
+        network: nn.Layer,
+        example: Any,
+        keep: Sequence[str] = (),
+        rules: Mapping[str, Rule] | None = None,
+    ):
+        if not isinstance(network, nn.Layer):
+            raise UserError(f"Pruner: network is a {type(network).__name__}; give a paddle.nn.Layer")
+        self.network, self.example = network, Example(example)
+        found = find_groups(network, self.example, rules)
+        self.groups: Groups = found.without(_protected(found, [keep] if isinstance(keep, str) else keep))
+        self.table: Sensitivities | None = None
+
+    def __str__(self) -> str:
+        return self.groups.describe()
+
+    def sensitivities(
+        self, score: Score | None = None, *, batches: Sequence[np.ndarray] = (), metric: Metric | None = None,
+        ratios: Sequence[float] = RATIOS, criterion: str = "l1_norm", higher_is_better: bool = True,
+        budget: float | None = None, save_file: str | Path | None = None,
+    ) -> Sensitivities:  # fmt: skip
+        """How much each group's pruning hurts: {group: {ratio: relative loss}} in `.curves`.
+
+        Either `score(network)` evaluates the network as it is; or `batches` of inputs, all but the last equally
+        large, and a `metric` of all their outputs (for each batch a list of arrays) are given: then only the
+        part of the network behind each group runs again, in Paddle Inference, many times faster.
+        `budget`: only the points that decide which ratio stays within it. `save_file`: written point
+        by point, and gone on with. Raises UserError for a file of another analysis, and a score of 0 or NaN.
+        """
+        engine, images = self._engine(score, batches, metric), sum(map(len, batches))
+        scores = criteria.scores(criterion, self.groups, self.network)
+        of = getattr(metric or score, "__name__", "score")
+        facts = Provenance(
+            type(self.network).__name__, fingerprint(self.network), _digest(batches), images, of,
+            higher_is_better, criterion,
+        )  # fmt: skip
+        if save_file is None:
+            table = Sensitivities(
+                facts, engine.baseline(), {}, dict(self.groups.reasons), groups=list(self.groups)
+            )
+        else:
+            table = start(Path(save_file), facts, self.groups, engine.baseline)
+        search = Search(engine, self.groups, scores, table.baseline, higher_is_better, tuple(ratios), budget)
+        found = one_by_one(search, table.curves, list(self.groups))
+        with bar(None, "analyse", len(self.groups), "group", True, 0) as progress:
+            for name, points in found if save_file is None else complete(table, Path(save_file), found):
+                table.add(name, points)
+                progress.update(0 if points else 1)
+        self.table = table
+        return table
+
+    def _engine(self, score: Score | None, batches: Sequence[np.ndarray], metric: Metric | None) -> Engine:
+        if (score is None) == (metric is None) or (metric is None) != (len(batches) == 0):
+            raise UserError(
+                "sensitivities: give score(network) -> float, or batches=[...] and metric=..., one of the two"
+            )
+        if score is not None:
+            return PlainEngine(self.network, self.groups, lambda: float(score(self.network)))
+        assert metric is not None
+        specs = [(np.shape(batches[0]), str(np.asarray(batches[0]).dtype))]
+        graph = graph_of(self.network, specs, self.example.call)
+
+        def scores(forward: Callable, variants: int) -> list[float]:
+            outputs = [forward(np.asarray(batch)) for batch in batches]
+            return [float(metric([batch[i] for batch in outputs])) for i in range(variants)]
+
+        return ReplayEngine(self.groups, scores, images=sum(map(len, batches)), graph=graph)
+
+    def plan(
+        self, strategy: Strategy, criterion: str = "l1_norm", align: int = 1,
+        sensitivities: Sensitivities | None = None,
+    ) -> Plan:  # fmt: skip
+        """Which channels stay. `strategy`: of paddleprune.strategies; `criterion`: which of a group's channels go first;
+        `align`: channels left are rounded up to a multiple. Sensitivities: of the last analysis, if not given."""
+        table = sensitivities or self.table
+        curves = {} if table is None else {n: c for n, c in table.curves.items() if n in self.groups}
+        ratios = strategy.ratios(Setting(self.groups, list(self.groups), curves, align))
+        return make_plan(self.groups, ratios, criteria.scores(criterion, self.groups, self.network), align)
+
+    def narrow(self, plan: Plan) -> nn.Layer:
+        """A copy of the network without what `plan` removes: compared with the masked network on the example, and tried in
+        training mode. The network itself stays as it is. Raises UserError if the plan is of another."""
+        small = copy.deepcopy(self.network)
+        narrow(small, plan, self.example, self.groups)
+        return small
+
+    def cost(self, plan: Plan | None = None) -> Any:
+        """Parameters, multiply-accumulates and bytes, with a plan or without."""
+        return self.groups.cost(plan.counts() if plan else None)
+
+
+def _protected(groups: Groups, keep: Sequence[str]) -> dict[str, str]:
+    """{group: reason} of those that make a layer which is to be kept. Raises UserError for a name of none."""
+    for name in keep:
+        if not any(known == name or known.startswith(f"{name}.") for known in groups.shapes):
+            layers = {known.rpartition(".")[0] for known in groups.shapes}
+            raise UserError(f"keep: '{name}' is no layer of the network; {suggest(name, layers)}")
+    return {
+        name: "it is to be kept"
+        for name, group in groups.items()
+        for slot in group.role("out")
+        if any(slot.parameter == k or slot.parameter.startswith(f"{k}.") for k in keep)
+    }
+
+
+def _digest(batches: Sequence[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for batch in batches:
+        digest.update(np.ascontiguousarray(batch).tobytes())
+    return digest.hexdigest()[:16] if len(batches) else "unknown"

@@ -1,0 +1,36 @@
+"""What a strategy can look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..pruning.groups import Groups
+from ..pruning.plan import keep_count
+
+Curves = Mapping[str, Mapping[float, float]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`groups` of the network, `names` of those that may be pruned, `curves` {group: {ratio: sensitivity}} of those that
+    were analysed, and the `align` of channels that plans are rounded to."""
+
+    groups: Groups
+    names: Sequence[str]
+    curves: Curves = field(default_factory=dict)
+    align: int = 1
+
+    def left(self, ratios: Mapping[str, float], what: str) -> float:
+        """Fraction of the dense network's cost ("params", "macs" or "size_bytes") that is left at these ratios."""
+        groups = self.groups
+        kept = {
+            name: keep_count(groups[name].size, ratio, groups[name].units_of(self.align))
+            for name, ratio in ratios.items()
+        }
+        return getattr(groups.cost(kept), what) / getattr(groups.cost(), what)
+
+
+class Strategy(Protocol):
+    """Chooses a ratio for each group. Raises UserError where its arguments, or the setting, do not allow it."""
+
+    def ratios(self, setting: Setting) -> dict[str, float]: ...
