@@ -1,6 +1,7 @@
 """Paddle's own program of a network (PIR) -> Graph, and back: a part of it, cut out and ready to run."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ from ..modes import evaluating
 from .ir import Graph, Operator, Variable
 
 LARGEST_CONSTANT = 2**20  # bytes that Paddle takes into a program
-OTHERS = (str(Path(paddle.__file__).parent), str(Path(__file__).parent))  # no user's code, but for
+HERE = Path(__file__).parents[1]
+# Where no user's code is, but for the models.
+OTHERS = tuple(
+    f"{folder}{os.sep}" for folder in (Path(paddle.__file__).parent, HERE / "graph", HERE / "pruning")
+)
 MODELS = str(Path(paddle.__file__).parent / "vision/models")
 
 

@@ -1,5 +1,6 @@
 """Taking channels out of a network and putting them back, and the zero mask that must equal it."""
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from ..modes import evaluating
 from .plan import Plan
 
 WIDTHS = "_groups _in_channels _out_channels _num_features _embedding_dim _num_parameters".split()
-PADDLE = str(Path(paddle.__file__).parent)
+OTHERS = (f"{Path(paddle.__file__).parent}{os.sep}", f"{Path(__file__).parents[1]}{os.sep}")  # no user's code
 
 
 class Fault(Exception):
@@ -201,6 +202,6 @@ def _said(error: BaseException) -> str:
 def _where(error: BaseException) -> str:
     """The line of the user's forward that raised it."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith((PADDLE, str(Path(__file__).parents[1]))):
+        if not frame.filename.startswith(OTHERS):
             return f"; {Path(frame.filename).name}:{frame.lineno}: {frame.line}"
     return ""
