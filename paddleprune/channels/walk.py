@@ -60,6 +60,7 @@ class Walk(UnionFind):
         self.layers: list[str] = []
         self.positions: dict[str, int] = {}
         self.refused: dict[str, str] = {}
+        self.alone: list[np.ndarray] = []  # layers of one channel
         self.seen: set[str] = set()
         self.follow(graph)
 
@@ -82,6 +83,8 @@ class Walk(UnionFind):
             if variable in self.atoms:
                 self.lock(self.atoms[variable].ravel(), "its channels are the network's output")
         self._lock_helpers(known if again else None)
+        for atoms in self.alone:
+            self.lock(atoms, "it is one channel alone")
 
     def _input(self, variable: Variable) -> None:
         shape = self.shape(variable)
@@ -115,9 +118,10 @@ class Walk(UnionFind):
                 if variable in self.atoms:
                     self.lock(self.atoms[variable].ravel(), reason)
                 if variable in self.views:
-                    self._refuse(self.views[variable].name, reason)
+                    self.refuse(self.views[variable].name, reason)
 
-    def _refuse(self, name: str, reason: str) -> None:
+    def refuse(self, name: str, reason: str) -> None:
+        """Keep a parameter whole."""
         self.refused.setdefault(name, reason)
         for slot, _, _, atoms in self.slots:
             if slot == name:

@@ -56,7 +56,7 @@ def _into(walk: Walk, name: str, axis: int | None, atoms: np.ndarray) -> None:
 def _made(walk: Walk, name: str, axis: int | None, length: int) -> np.ndarray:
     atoms = walk.new(length) if axis is None else walk.slot(name, axis, "out", length=length)
     if length == 1:
-        walk.lock(atoms, "it is one channel alone")
+        walk.alone.append(atoms)
     return atoms
 
 

@@ -42,21 +42,25 @@ def merged(
 ) -> np.ndarray | None:
     """Merge what variables hold, after broadcasting them to `rank` axes; the atoms, or None if there are none.
     Along the axis `apart` their cells do not correspond, and are not looked at."""
-    known = [_broadcast(walk.atoms[v], rank) for v in variables if v in walk.atoms]
+    known = {v: _broadcast(walk.atoms[v], rank) for v in variables if v in walk.atoms}
     if not known:
         for variable in variables:
             if variable in walk.views:
-                walk._refuse(
-                    walk.views[variable].name, f"'{op.kind}' computes with its values before a layer has them"
-                )
+                reason = f"'{op.kind}' computes with its values before a layer has them"
+                walk.refuse(walk.views[variable].name, reason)
         return None
-    wide = [{axis for axis, n in enumerate(atoms.shape) if n > 1 and axis != apart} for atoms in known]
-    widest = max(wide, key=len)
-    if any(not axes <= widest for axes in wide):
+    wide = {
+        v: {axis for axis, n in enumerate(atoms.shape) if n > 1 and axis != apart}
+        for v, atoms in known.items()
+    }
+    widest = max(wide.values(), key=len)
+    if any(not axes <= widest for axes in wide.values()):
         raise Refused(f"'{op.kind}' pairs channels with another axis")
-    base = next(atoms for atoms, axes in zip(known, wide, strict=True) if axes == widest)
-    for atoms in known:
-        if atoms is not base and apart is None:
+    base = next(atoms for v, atoms in known.items() if wide[v] == widest)
+    for variable, atoms in known.items():
+        shape = (1,) * (rank - len(walk.shape(variable))) + walk.shape(variable)
+        one_for_all = not wide[variable] and all(shape[axis] == 1 for axis in widest)
+        if atoms is not base and apart is None and not (widest and one_for_all):
             walk.merge(base.ravel(), np.broadcast_to(atoms, base.shape).ravel())
     for variable in variables:
         if variable not in walk.atoms:
