@@ -37,7 +37,7 @@ demo: $(READY)
 	    --names dense pruned --save_dir $(DEMO)/report --save_file $(DEMO)/report/report.html
 
 test: $(READY)
-	$(PYTHON) -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(PYTHON) -m ruff check .

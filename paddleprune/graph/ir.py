@@ -68,3 +68,13 @@ class Graph:
                 needed.update(operator.reads())
                 found.update(stop.intersection(operator.reads()))
         return sorted(found)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """`operator` (its number) reads `variable` times a mask of `shape` that is fed as `name`."""
+
+    name: str
+    operator: int
+    variable: Variable
+    shape: tuple[int, ...]

@@ -18,7 +18,7 @@ from paddle.static import InputSpec
 
 from ..errors import UserError
 from ..modes import evaluating
-from .ir import Graph, Operator, Variable
+from .ir import Graph, Mask, Operator, Variable
 
 LARGEST_CONSTANT = 2**20  # bytes that Paddle takes into a program
 HERE = Path(__file__).parents[1]
@@ -235,17 +235,7 @@ def _users_line(frames: Sequence[str]) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class Mask:
-    """`operator` (its number) reads `variable` times a mask of `shape` that is fed as `name`."""
-
-    name: str
-    operator: int
-    variable: Variable
-    shape: tuple[int, ...]
-
-
-def part(
+def pir_part(
     graph: Graph,
     feeds: Sequence[Variable],
     fetches: Sequence[Variable],
@@ -274,11 +264,6 @@ def part(
             paddle.static.save_inference_model(str(path), given, wanted, executor, program=program)
     finally:
         paddle.disable_static()
-
-
-def name_of(graph: Graph, variable: Variable) -> str:
-    """What a variable that is fed is called."""
-    return f"input_{graph.inputs.index(variable)}" if variable in graph.inputs else f"v{variable}"
 
 
 def _fed(graph: Graph, values: dict[Variable, Any], ops: list[Any], variable: Variable) -> Any:

@@ -7,10 +7,12 @@ needs to know. Behind the cut the channels are multiplied by a mask wherever an 
     image -> ... -> live  |->  live * mask -> reader -> ... -> outputs
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from ..channels.groups import Group, Read
-from ..graph.ir import Graph, Variable
+from ..channels.groups import Groups, Read
+from ..graph.ir import Graph, Operator, Variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +27,10 @@ class Cut:
     masks: dict[str, Read]
 
 
-def cut(graph: Graph, group: Group) -> Cut | None:
-    """The cut for a group; None if the outputs depend on no operator that reads it."""
+def cut(graph: Graph, reads: Iterable[Read]) -> Cut | None:
+    """The cut for what reads a group in `graph`; None if the outputs depend on no operator that does."""
     needed = graph.needed_by(graph.outputs)
-    readers = [r for r in group.reads if not needed.isdisjoint(graph.operators[r.operator].outputs)]
+    readers = [r for r in reads if not needed.isdisjoint(graph.operators[r.operator].outputs)]
     if not readers:
         return None
     first = min(read.operator for read in readers)
@@ -37,3 +39,45 @@ def cut(graph: Graph, group: Group) -> Cut | None:
     live = sorted(made & graph.needed_by(late, stop=first))
     early = tuple(variable for variable in graph.outputs if variable in made)
     return Cut(first, tuple(live), early, late, {f"keep_{i}": read for i, read in enumerate(readers)})
+
+
+def reads_in(graph: Graph, groups: Groups) -> dict[str, tuple[Read, ...]]:
+    """{group: its reads in another graph of the same network}: layers are known by their weights, products without a weight
+    by their order. Raises ValueError where the two graphs do not correspond."""
+    if graph is groups.graph:
+        return {name: group.reads for name, group in groups.items()}
+    there = {key: number for number, key in enumerate(_keys(graph)) if key is not None}
+    here = _keys(groups.graph)
+    if set(there) != {key for key in here if key is not None}:
+        raise ValueError("the two graphs have other layers")
+    return {
+        name: tuple(_moved(graph, groups.graph, read, there[here[read.operator]]) for read in group.reads)  # type: ignore[index]
+        for name, group in groups.items()
+    }
+
+
+def _moved(graph: Graph, old: Graph, read: Read, number: int) -> Read:
+    variable = graph.operators[number].input(0)
+    shape, before = graph.shapes[variable], old.shapes[read.variable]
+    if len(shape) != len(before) or any(n not in (-1, m) for n, m in zip(shape[1:], before[1:], strict=True)):
+        raise ValueError("the two graphs have layers of other shapes")
+    return replace(read, operator=number, variable=variable)
+
+
+def _keys(graph: Graph) -> list[tuple[str, int] | None]:
+    """For each operator that multiplies, the name of its weight, or none, and how often that was met before."""
+    met: Counter[str] = Counter()
+    keys: list[tuple[str, int] | None] = []
+    for operator in graph.operators:
+        name = _weight(graph, operator)
+        keys.append(None if name is None else (name, met[name]))
+        if name is not None:
+            met[name] += 1
+    return keys
+
+
+def _weight(graph: Graph, operator: Operator) -> str | None:
+    if "conv" not in operator.kind and operator.kind not in ("matmul", "matmul_v2", "bmm"):
+        return None
+    names = [graph.parameters[v] for v in operator.reads() if v in graph.parameters]
+    return names[0] if names else ""

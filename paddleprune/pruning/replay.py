@@ -21,11 +21,10 @@ from typing import Any
 import numpy as np
 
 from ..channels.groups import Groups
-from ..files import scratch_folder
-from ..graph.ir import Graph, Variable
-from ..graph.pir import Mask, name_of, part
-from ..predictor import open_predictor, run, run_again
-from .cut import Cut, cut
+from ..graph.ir import Graph, Mask, Variable
+from ..graph.parts import name_of, open_part
+from ..predictor import run, run_again
+from .cut import Cut, cut, reads_in
 from .plan import Plan
 
 CACHE_BYTES = 3 * 2**28
@@ -40,8 +39,8 @@ class ReplayEngine:
     """An `Engine` whose `score(forward, variants)` evaluates several variants in one pass.
 
     `score` runs the batches of the data set, always all and in the same order, through `forward`
-    and gives the main metric of each variant. `graph`: the network's for batches of one size; a smaller
-    one is filled up. `images`: their number, to plan the memory.
+    and gives the main metric of each variant. `graph`: the network's for batches of one size, of which a
+    smaller one is filled up, or of any. Raises ValueError for a graph that is not that of the groups. `images`: their number, to plan the memory.
     """
 
     def __init__(
@@ -59,11 +58,11 @@ class ReplayEngine:
         self._opened = ""
         self._split: Split | None = None
         self._kept = Kept(0, self.graph.inputs, None)
-        if [o.kind for o in self.graph.operators] != [o.kind for o in groups.graph.operators]:
-            raise ValueError("the network's graph is another one for batches of another size")
+        self._reads = reads_in(self.graph, groups)
 
     @property
     def batch(self) -> int:
+        """Images that the graph takes at a time; -1 for any number."""
         return self.graph.shapes[self.graph.inputs[0]][0]
 
     def baseline(self) -> float:
@@ -93,7 +92,7 @@ class ReplayEngine:
         """The halves of the network for a group; kept until another group is asked for."""
         if self._opened != name:
             start = time.perf_counter()
-            place = cut(self.graph, self.groups[name])
+            place = cut(self.graph, self._reads[name])
             self._split = None if place is None else self._split_at(place)
             self._opened = name
             self.seconds["open"] += time.perf_counter() - start
@@ -116,15 +115,13 @@ class ReplayEngine:
         return Split(graph, place, source, kept, link, needed, made, suffix, self.seconds)
 
     def _fits(self, variables: Sequence[Variable]) -> bool:
-        numbers = sum(int(np.prod(self.graph.shapes[v])) for v in variables) / self.batch
+        numbers = abs(sum(int(np.prod(self.graph.shapes[v])) for v in variables) / self.batch)
         return self.images > 0 and 4 * numbers * self.images <= CACHE_BYTES
 
     def _predictor(
         self, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask] = ()
     ) -> Any:
-        with scratch_folder() as folder:
-            part(self.graph, feeds, fetches, folder / "part", masks)
-            return open_predictor(folder / "part", self.threads, self.onednn)
+        return open_part(self.graph, feeds, fetches, masks, self.threads, self.onednn)
 
 
 def filled_up(images: np.ndarray, batch: int) -> np.ndarray:
@@ -135,7 +132,7 @@ def filled_up(images: np.ndarray, batch: int) -> np.ndarray:
 
 def fewer(outputs: list[np.ndarray], images: int, batch: int) -> list[np.ndarray]:
     """Of outputs for a whole batch those for the first `images`."""
-    return [output[: len(output) * images // batch] for output in outputs]
+    return outputs if images >= batch else [output[: len(output) * images // batch] for output in outputs]
 
 
 class Kept:

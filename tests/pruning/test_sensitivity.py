@@ -18,6 +18,7 @@ from paddleprune.analysis.verify import verify
 from paddleprune.engine.checkpoint import fingerprint, save_weights
 from paddleprune.engine.evaluate import forward_of
 from paddleprune.errors import UserError
+from paddleprune.graph.legacy import legacy_graph_of
 from paddleprune.graph.pir import graph_of
 from paddleprune.pruning import criteria
 from paddleprune.pruning.groups import find_groups
@@ -50,8 +51,10 @@ def images(shape, count=4):
     return np.random.default_rng(3).normal(size=(count, *shape)).astype("float32")
 
 
-def graph_for(network, x):
-    """The network's graph for batches as large as `x`."""
+def graph_for(network, x, kind="own"):
+    """The network's graph: of its own program for batches as large as `x`, or of its legacy one."""
+    if kind == "legacy":
+        return legacy_graph_of(network, x.shape[1:])
     return graph_of(network, [(x.shape, "float32")])
 
 
@@ -96,8 +99,9 @@ def test_values_equal_paddleslims(tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", ["own", "legacy"])
 @pytest.mark.parametrize("net", TOY_NETS)
-def test_replay_equals_plain(net, tmp_path):
+def test_replay_equals_plain(net, kind, tmp_path):
     network = randomize(net())
     groups = find_groups(network, TOY_SHAPE)
     x = images(TOY_SHAPE)
@@ -110,7 +114,7 @@ def test_replay_equals_plain(net, tmp_path):
     before = fingerprint(network)
     for name, engine in (
         ("plain", plain(network, groups, x)),
-        ("replay", ReplayEngine(groups, score, threads=1, graph=graph_for(network, x))),
+        ("replay", ReplayEngine(groups, score, threads=1, graph=graph_for(network, x, kind))),
     ):
         list(analyse(engine, groups, l1_scores(network, groups), FACTS, tmp_path / f"{name}.json"))
     assert fingerprint(network) == before
@@ -139,22 +143,25 @@ class Agreement:
         return float((sizes.argmax(1) == self.expected).mean())
 
 
-@pytest.mark.parametrize("name", models.names())
-def test_replay_equals_plain_on_every_model(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*((name, "legacy") for name in models.names()), ("mobilenet_v2", "own"), ("unet", "own")],
+)
+def test_replay_equals_plain_on_every_model(name, kind, tmp_path):
     """Count metrics to the last image that is no tie, real-valued ones to 1e-4 of them; so are the ratios
     chosen."""
     example = models.example(name)
     network = randomize(models.build(name, example["args"]))
     shape = tuple(example["image_shape"])
     groups = find_groups(network, shape)
-    names = list(groups)[:: max(1, len(groups) // 5)]
+    names = list(groups)[:: max(1, len(groups) // 3)]
     x = images(shape, 12)
     expected = network(paddle.to_tensor(x))
     expected = (expected[0] if isinstance(expected, (list, tuple)) else expected).numpy()
     for metric in (energy, Agreement(expected)):
         plain = PlainEngine(network, groups, lambda m=metric: m(forward_of(network)(x)[0]))
         score = lambda f, n, m=metric: [m(o) for o in f(x)]  # noqa: E731
-        replay = ReplayEngine(groups, score, 1, images=len(x), graph=graph_for(network, x))
+        replay = ReplayEngine(groups, score, 1, images=len(x), graph=graph_for(network, x, kind))
         tables = []
         for engine in (plain, replay):
             file = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
@@ -189,7 +196,7 @@ def test_a_search_finds_the_ratios_of_the_full_table(net, tmp_path):
     groups = find_groups(network, TOY_SHAPE)
     scores = l1_scores(network, groups)
     x = images(TOY_SHAPE)
-    graph = graph_for(network, x)
+    graph = graph_for(network, x, "legacy")
     engine = ReplayEngine(groups, lambda f, n: [energy(o) for o in f(x)], threads=1, graph=graph)
     list(analyse(engine, groups, scores, FACTS, tmp_path / "full.json"))
     full = Sensitivities.read(tmp_path / "full.json")

@@ -1,0 +1,29 @@
+"""A part of a graph, opened in Paddle Inference."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..files import scratch_folder
+from ..predictor import make_predictor, open_predictor
+from .ir import Graph, Mask, Variable
+from .legacy import Legacy, legacy_part
+from .pir import pir_part
+
+
+def open_part(
+    graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask], threads: int,
+    onednn: bool,
+) -> Any:  # fmt: skip
+    """A predictor of `fetches` from `feeds`, whose names `name_of` says, and masks."""
+    if isinstance(graph.source, Legacy):
+        return make_predictor(*legacy_part(graph, feeds, fetches, masks), threads, onednn)
+    with scratch_folder() as folder:
+        pir_part(graph, feeds, fetches, folder / "part", masks)
+        return open_predictor(folder / "part", threads, onednn)
+
+
+def name_of(graph: Graph, variable: Variable) -> str:
+    """What a variable is called where it is fed."""
+    if isinstance(graph.source, Legacy):
+        return graph.source.names[variable]
+    return f"input_{graph.inputs.index(variable)}" if variable in graph.inputs else f"v{variable}"
