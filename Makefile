@@ -1,5 +1,6 @@
 # make demo   sets up, then train -> analyse -> prune + retrain -> export on the sample data
 # make test   sets up, then runs all tests
+# make test-long   more draws of each property, all tutorials, all public networks: hours
 # make lint   ruff and mypy
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -10,7 +11,8 @@ CONFIG := configs/classification/mobilenet_v2_sample.yml
 # Paddle Lite files for x86 and arm; where Paddle Lite is not installed, Paddle Inference ones.
 FORMAT = $(shell $(PYTHON) -c "from paddleprune.export import lite; print('lite' if lite.installed() else 'inference')" 2>/dev/null)
 
-.PHONY: demo test lint setup clean
+# OMP_NUM_THREADS=1: two processes of one thread are faster than of two on two cores.
+.PHONY: demo test test-long lint setup clean
 
 setup: $(READY)
 
@@ -38,6 +40,10 @@ demo: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
+
+test-long: $(READY)
+	PADDLEPRUNE_TEST_LONG=1 PADDLEPRUNE_TEST_EXAMPLES=20 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
+	$(PYTHON) benchmarks/zoo.py --json output/zoo.json
 
 lint: $(READY)
 	$(PYTHON) -m ruff check .

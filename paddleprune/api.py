@@ -13,6 +13,7 @@ Every call becomes a `Config` and a verb of pipeline.py; errors are `UserError`.
 
 import inspect
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ from .engine.checkpoint import load_model as _load
 from .errors import UserError
 from .files import checked_path, exists
 from .lookup import suggest
+from .pruning.sensitivity import RATIOS
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def _mobilenet_v1(num_classes: int, scale: float = 1.0) -> Model:
 
 def _sensitivities(
     model: Model, save_file: str, eval_dataset: Dataset | None = None, batch_size: int = 8,
-    criterion: str = "l1_norm",
+    criterion: str = "l1_norm", ratios: Sequence[float] = RATIOS,
 ) -> dict[str, dict[float, float]]:  # fmt: skip
     """Analyse a trained model; {group: {ratio: relative loss}}, also in `save_file` (JSON)."""
     if not isinstance(model, Model):
@@ -227,7 +229,7 @@ def _sensitivities(
             "load_model('output/dense/best_model'); for a network of your own there is Pruner(network, example)"
         )
     source = model.source(eval_dataset) if eval_dataset else (None, None)
-    job = Job(model.trained(), *source, criterion, batch_size=batch_size)
+    job = Job(model.trained(), *source, criterion, tuple(ratios), batch_size=batch_size)
     return pipeline.analyse_model(job, save_file).curves
 
 

@@ -22,6 +22,8 @@ settings.load_profile("project")
 SEED = int(os.environ.get("PADDLEPRUNE_TEST_SEED", "0"))
 # Draws of a property test of whole networks: few in the gate, many where there is time.
 EXAMPLES = int(os.environ.get("PADDLEPRUNE_TEST_EXAMPLES", "2"))
+# What takes minutes and rarely finds anything that the rest does not.
+LONG = bool(os.environ.get("PADDLEPRUNE_TEST_LONG"))
 # Of the networks that networks/make.py trained.
 NETWORKS = {
     "classification": "f4b3e4362afdf7a3775d9196350ea5463dba67545705c4ed498383c399a610a8",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import UserError
 from ..files import scratch_folder
 from ..predictor import make_predictor, open_predictor
 from .ir import Graph, Mask, Variable
@@ -18,8 +19,15 @@ def open_part(
     if isinstance(graph.source, Legacy):
         return make_predictor(*legacy_part(graph, feeds, fetches, masks), threads, onednn)
     with scratch_folder() as folder:
-        pir_part(graph, feeds, fetches, folder / "part", masks)
-        return open_predictor(folder / "part", threads, onednn)
+        try:
+            pir_part(graph, feeds, fetches, folder / "part", masks)
+            return open_predictor(folder / "part", threads, onednn)
+        except Exception as error:  # Paddle's, of several kinds
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+            raise UserError(
+                f"a part of the network cannot be written to '{folder.parent}' and opened from there ({reason:.200}); make "
+                "room there, or use --engine plain"
+            ) from error
 
 
 def name_of(graph: Graph, variable: Variable) -> str:

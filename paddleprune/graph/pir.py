@@ -159,10 +159,12 @@ class _Reader:
         outputs = tuple(self._number(value) for value in self.outputs)
         deployed = getattr(self.network, "deployed_outputs", len(outputs))
         source = Source(self.program, self.made, {n: t for n, (_, t) in self.named.items()})
+        read = {variable for operator in self.operators for variable in operator.reads()}
+        parameters = {v: name for v, name in self.parameters.items() if v in read}  # a program declares all
         inputs = tuple(self.inputs[f"input_{i}"] for i in range(count) if f"input_{i}" in self.inputs)
         return Graph(
             tuple(self.operators), self.shapes, inputs, outputs[:deployed], outputs[deployed:],
-            self.parameters, source,
+            parameters, source,
         )  # fmt: skip
 
     def _number(self, value: Any) -> Variable:
