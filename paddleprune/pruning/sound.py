@@ -17,12 +17,13 @@ from ..channels.cost import is_statistic
 from ..channels.groups import Groups
 from ..graph.example import Example
 from .plan import plan_keeping
-from .surgery import Fault, compare, expected_of, narrowed, runs_in_training
+from .surgery import Fault, compare, expected_of, narrowed, refuse_not_running, runs_in_training
 
 
 def sound(network: nn.Layer, example: Any, groups: Groups) -> Groups:
     """`groups` without those that cannot be pruned, which are among the reasons. The network is left as it was."""
     example, locked = Example(example), {}
+    refuse_not_running(network, example)
     with _random_weights(network):
         trains = runs_in_training(network, example)
 

@@ -12,6 +12,7 @@ from paddle import nn
 
 from ..channels.cost import is_statistic
 from ..channels.groups import Groups
+from ..errors import UserError
 from ..graph.example import Example, outputs_of
 from ..modes import evaluating
 from .plan import Plan
@@ -145,6 +146,18 @@ def expected_of(network: nn.Layer, groups: Groups, plan: Plan, example: Example)
     """What the masked dense network says of the example."""
     with masked(network, groups, plan):
         return _outputs(network, example)
+
+
+def refuse_not_running(network: nn.Layer, example: Example) -> None:
+    """Raises UserError where the forward does not take the example."""
+    try:
+        _outputs(network, example)
+    except Exception as error:  # whatever the forward raises
+        shapes = ", ".join(str(list(shape)) for shape, _ in example.specs())
+        raise UserError(
+            f"the network does not run on inputs of {shapes}: {type(error).__name__}: {_said(error)}{_where(error)}; "
+            "give an example that it takes"
+        ) from error
 
 
 def runs_in_training(network: nn.Layer, example: Example) -> bool:

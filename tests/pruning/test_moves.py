@@ -1,0 +1,176 @@
+"""Operators that move channels, in the spellings that people use: groups by hand, and the law on each."""
+
+import numpy as np
+import paddle
+import pytest
+from conftest import conv, randomize
+from paddle import nn
+from paddle.nn import functional as F
+
+from paddleprune.channels.rules.points import pass_on
+from paddleprune.pruning import criteria
+from paddleprune.pruning.groups import find_groups
+from paddleprune.pruning.narrow import narrow
+from paddleprune.pruning.plan import make_plan
+from paddleprune.pruning.surgery import masked
+
+SHAPE = (3, 8, 8)
+
+
+class Of(nn.Layer):
+    """a: 3 -> 8, b: 8 -> 12, head: `width` -> 2, and a forward."""
+
+    def __init__(self, forward, width=12, **layers):
+        super().__init__()
+        self.a, self.b, self.head = conv(3, 8), conv(8, 12), nn.Conv2D(width, 2, 1)
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self.how = forward
+
+    def forward(self, x):
+        return self.how(self, x)
+
+
+def shuffled(x, groups):
+    n, c, h, w = x.shape
+    return x.reshape([n, groups, c // groups, h, w]).transpose([0, 2, 1, 3, 4]).reshape([n, c, h, w])
+
+
+def reorg_by_reshape(x):
+    n, c, h, w = x.shape
+    x = x.reshape([n, c, h // 2, 2, w // 2, 2]).transpose([0, 3, 5, 1, 2, 4])
+    return x.reshape([n, 4 * c, h // 2, w // 2])
+
+
+def reorg_by_slices(x):
+    return paddle.concat([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 1)
+
+
+def pooled_and_back(net, x):
+    y = F.relu(net.b(net.a(x)))
+    small, where = F.max_pool2d(y, 2, return_mask=True)
+    return net.head(F.max_unpool2d(net.c(small), where, 2))
+
+
+def attention(net, x):
+    n = x.shape[0]
+    x = net.b(net.a(x)).flatten(2).transpose([0, 2, 1])
+    q, k, v = net.qkv(x).reshape([n, x.shape[1], 3, 2, -1]).transpose([2, 0, 3, 1, 4])
+    y = F.softmax(q @ k.transpose([0, 1, 3, 2]), -1) @ v
+    return net.fc(y.transpose([0, 2, 1, 3]).reshape([n, x.shape[1], -1]))
+
+
+def unequal(net, x):
+    y = F.relu(net.b(net.a(x)))
+    first, second = y.split([y.shape[1] // 2, -1], 1)
+    return net.head(paddle.concat([second, first], 1))
+
+
+def gated(net, x):
+    y = F.relu(net.b(net.a(x)))
+    return net.head(y * F.sigmoid(net.gate(y)))  # one map for all channels
+
+
+def over_positions(net, x):
+    y = F.relu(net.b(net.a(x))).mean(3)
+    return net.fc(net.line(y))
+
+
+# name -> (network, {group: size}); units of b's twelve filters where some go together
+CASES = {
+    "shuffle": (lambda: Of(lambda n, x: n.head(shuffled(F.relu(n.b(n.a(x))), 3))), {"a": 8, "b": 4}),
+    "channel_shuffle": (lambda: Of(lambda n, x: n.head(F.channel_shuffle(F.relu(n.b(n.a(x))), 3))), {"a": 8, "b": 4}),
+    "pixel_shuffle": (lambda: Of(lambda n, x: n.head(F.pixel_shuffle(n.b(n.a(x)), 2)), 3), {"a": 8, "b": 3}),
+    "pixel_unshuffle": (lambda: Of(lambda n, x: n.head(F.pixel_unshuffle(n.b(n.a(x)), 2)), 48), {"a": 8, "b": 12}),
+    "reorg": (lambda: Of(lambda n, x: n.head(reorg_by_reshape(n.b(n.a(x)))), 48), {"a": 8, "b": 12}),
+    "reorg by slices": (lambda: Of(lambda n, x: n.head(reorg_by_slices(n.b(n.a(x)))), 48), {"a": 8, "b": 12}),
+    "unpool": (lambda: Of(pooled_and_back, c=nn.Conv2D(12, 12, 1)), {"a": 8, "b": 12}),
+    "flip": (lambda: Of(lambda n, x: n.head(n.b(n.a(x)).flip(1))), {"a": 8, "b": 12}),
+    "strides": (lambda: Of(lambda n, x: n.head(n.b(n.a(x))[:, ::2]), 6), {"a": 8, "b": 6}),
+    "stack": (lambda: Of(lambda n, x: n.head(paddle.stack([n.b(n.a(x)), n.c(x)], 1).sum(1)), c=conv(3, 12)), {"a": 8, "b": 12}),
+    "one for all": (lambda: Of(gated, gate=nn.Conv2D(12, 1, 1)), {"a": 8, "b": 12}),
+    "attention": (lambda: Of(attention, qkv=nn.Linear(12, 24), fc=nn.Linear(8, 3)), {"a": 8, "b": 12, "qkv": 4}),
+    "unequal": (lambda: Of(unequal), {"a": 8, "b": 6}),
+    "Conv1D": (lambda: Of(over_positions, line=nn.Conv1D(12, 5, 3), fc=nn.Linear(6, 2)), {"a": 8, "b": 12}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_groups_by_hand_and_the_law(name):
+    build, expected = CASES[name]
+    network = randomize(build())
+    groups = find_groups(network, SHAPE)
+    assert {n.split(".")[0]: g.size for n, g in groups.items()} == expected, groups.describe()
+    holds(network, groups)
+
+
+def holds(network, groups, shape=SHAPE):
+    """Narrow = masked, and every parameter of two or more axes is in a group or has a reason."""
+    held = {s.parameter for group in groups.values() for s in group.slots if s.role != "in"}
+    for name, parameter in network.named_parameters():
+        assert parameter.ndim < 2 or name in held or groups.reasons[name], name
+    x = paddle.to_tensor(np.random.default_rng(1).normal(size=(2, *shape)).astype("float32"))
+    plan = make_plan(groups, dict.fromkeys(groups, 0.5), criteria.scores("l1_norm", groups, network))
+    with masked(network, groups, plan):
+        wanted = network(x).numpy()
+    narrow(network, plan, shape, groups)
+    np.testing.assert_allclose(network(x).numpy(), wanted, atol=1e-5 * max(1, np.abs(wanted).max()))
+
+
+class TrainsAnother(nn.Layer):
+    """A head that exists in training only, and reads what is pruned."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.head, self.helper = conv(3, 8), nn.Conv2D(8, 2, 1), conv(8, 4)
+        self.unused = nn.Linear(3, 4)
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        return [self.head(x), self.helper(x)] if self.training else self.head(x)
+
+
+def test_a_head_of_training_alone_is_narrowed_with_the_rest():
+    network = randomize(TrainsAnother())
+    groups = find_groups(network, SHAPE)
+    assert list(groups) == ["a.0.weight"]
+    assert groups.reasons["helper.0.weight"] == "its channels are the network's output"
+    assert "does not use it" in groups.reasons["unused.weight"]
+    holds(network, groups)
+    assert network.helper[0].weight.shape == [4, 4, 3, 3]
+    network.train()
+    assert network(paddle.rand([2, *SHAPE]))[1].shape == [2, 4, 8, 8]
+
+
+class Volume(nn.Layer):
+    """Conv3D, a list of inputs, a dict of outputs, and a number made of a shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.words = nn.Conv3D(1, 6, 3), nn.Conv3D(6, 2, 1), nn.Embedding(5, 6)
+
+    def forward(self, volume, word):
+        x = F.relu(self.a(volume)) + self.words(word).reshape([int(volume.shape[0]), -1, 1, 1, 1])
+        return {"out": self.b(x), "more": [self.b(x * 2)]}
+
+
+def test_volumes_words_and_several_inputs():
+    example = {"volume": paddle.rand([2, 1, 4, 4, 4]), "word": paddle.to_tensor([1, 3])}
+    network = randomize(Volume())
+    groups = find_groups(network, example)
+    assert {n: g.size for n, g in groups.items()} == {"a.weight": 6}
+    assert {(s.parameter, s.axis) for s in groups["a.weight"].role("out")} == {
+        ("a.weight", 0),
+        ("words.weight", 1),
+    }
+    plan = make_plan(groups, {"a.weight": 0.5}, criteria.scores("l1_norm", groups, network))
+    narrow(network, plan, example, groups)
+    assert network.words.weight.shape == [5, 3]
+    assert network(**example)["more"][0].shape == [2, 2, 2, 2, 2]
+
+
+def test_a_rule_of_ones_own():
+    build = lambda: Of(lambda n, x: n.head(paddle.cos(paddle.lgamma(F.relu(n.b(n.a(x))) + 1))))  # noqa: E731
+    without = find_groups(build(), SHAPE)
+    assert "the operator 'lgamma' has no rule" in without.reasons["b.0.weight"]
+    assert list(find_groups(build(), SHAPE, rules={"lgamma": pass_on})) == ["a.0.weight", "b.0.weight"]
