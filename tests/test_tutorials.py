@@ -1,6 +1,7 @@
 """The tutorials' scripts run as they say, on small data."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,12 @@ def test_the_table_of_the_scripts_makes_data_and_networks(task, tmp_path):
     command = [sys.executable, "-c", code, "--task", task, "--data", str(tmp_path / "data")]
     done = subprocess.run(command, cwd=TUTORIALS, capture_output=True, text=True, env=environment())
     assert done.stdout == "evaluate\n", done.stderr[-2000:]
+
+
+def test_the_lines_of_the_readme_run(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "->" in done.stdout
