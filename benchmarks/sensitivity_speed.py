@@ -138,10 +138,10 @@ def slim(ready, turn: Turn) -> dict:
     network = ready.network
     ours_of = {p.name: n for n, p in network.named_parameters()}
     theirs = {n: p for p, n in ours_of.items()}
-    shape = ready.groups.traced.program.global_block().var(ready.groups.traced.input).shape
+    shape = ready.example.shape
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        pruner = L1NormFilterPruner(network, [1, *shape[1:]])
+        pruner = L1NormFilterPruner(network, [1, *shape])
         table = pruner.sensitive(
             lambda: float(ready.score(forward_of(network))[0]), f"{folder}/s.pickle",
             target_vars=[theirs[n] for n in turn.groups],

@@ -1,7 +1,7 @@
-"""Write the README's result tables from the JSON files in benchmarks/results/.
+"""Write the result tables of README.md and docs/zoo.md from the JSON files in benchmarks/results/.
 
-    python benchmarks/tables.py            rewrites README.md
-    python benchmarks/tables.py --check    exit code 1 if README.md would change
+    python benchmarks/tables.py            rewrites both
+    python benchmarks/tables.py --check    exit code 1 if one would change
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`, NAME.json being its results file.
 """
@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from paddleprune.report import compression_table, sweep_table
 
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from zoo import table as zoo_table
+
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -23,7 +26,7 @@ def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
-             "sweep": sweep_table, "quant": quant_table}  # fmt: skip
+             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
@@ -74,11 +77,11 @@ def fill(text: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    readme = ROOT / "README.md"
-    text = readme.read_text()
+    pages = {page: page.read_text() for page in (ROOT / "README.md", ROOT / "docs/zoo.md")}
     if parser.parse_args().check:
-        return int(fill(text) != text)
-    readme.write_text(fill(text))
+        return int(any(fill(text) != text for text in pages.values()))
+    for page, text in pages.items():
+        page.write_text(fill(text))
     return 0
 
 

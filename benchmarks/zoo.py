@@ -287,7 +287,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"| {row['network']} | {row['groups']} | {row['grouped']} of {row['layers']} | {row['params_left']:.2f} | "
             f"{row['difference']:.0e} | {'yes' if row['predicted'] and row['dense_predicted'] else 'no'} | "
             f"{'yes' if row['backward'] is True else 'no'} | {str(row.get('replay', ''))[:12]} | {row['seconds']} | "
-            f"{f'{slims:.2f}' if isinstance(slims, float) else 'fails'} |"
+            f"{f'{slims:.2f}' if isinstance(slims, float) else '' if slims is None else 'fails'} |"
         )
     return "\n".join(lines)
 

@@ -17,8 +17,9 @@ from typing import Any
 import yaml
 
 from .errors import UserError
-from .files import checked_path, exists, parse_yaml, read_yaml, shipped
+from .files import checked_path, exists, shipped
 from .lookup import suggest
+from .texts import parse_yaml, read_yaml
 
 SIDE = 8192  # longest side of a network's input, pixels
 MANY = 1_000_000  # of what is counted

@@ -21,13 +21,14 @@ from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .errors import UserError
 from .export.inference import Exported, export_inference
-from .files import read_json, write_json
+from .files import write_json
 from .progress import bar
 from .pruning import criteria, ratios
 from .pruning.groups import Groups
 from .pruning.narrow import narrow
 from .pruning.plan import keep_count, make_plan
 from .tasks._base import Task
+from .texts import read_json
 
 log = logging.getLogger(__name__)
 ROUNDS = 8  # of asking for more

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UserError
-from .files import read_bytes
+from .texts import read_bytes
 
 MAX_BYTES = 4 * 2**30
 MAX_PARTS = 1_000_000

@@ -13,11 +13,12 @@ import matplotlib.pyplot as plt
 
 from .cost import Cost
 from .errors import UserError
-from .files import atomic_file, read_json
+from .files import atomic_file
 from .pruning.groups import Groups
 from .pruning.plan import keep_count
 from .pruning.ratios import under_budget
 from .pruning.sensitivity import Sensitivities
+from .texts import read_json
 
 BLUE, ORANGE, GREY = "#2f6fa7", "#d9822b", "#8a8f98"
 

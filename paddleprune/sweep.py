@@ -10,7 +10,8 @@ from . import pipeline
 from .config import Config, dump_config
 from .engine import checkpoint
 from .errors import UserError
-from .files import read_json, recover_folder
+from .files import recover_folder
+from .texts import read_json
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from paddleprune.data.images import read_alpha, read_image, read_values, size_of
 from paddleprune.data.readers import coco, imagenet_list, seg_list, voc
 from paddleprune.engine.checkpoint import _facts, _state
 from paddleprune.errors import UserError
-from paddleprune.files import read_json, read_yaml
 from paddleprune.pruning.interop import read_pickle
 from paddleprune.pruning.plan import Plan
 from paddleprune.pruning.sensitivity import Sensitivities
+from paddleprune.texts import read_json, read_yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deploy"))
 from common import Fault, read_manifest

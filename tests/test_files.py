@@ -15,29 +15,35 @@ from paddleprune.files import (
     atomic_file,
     atomic_folder,
     checked_path,
-    inside,
     only_one,
-    parse_yaml,
-    read_json,
+    owner,
     scratch_folder,
     write_json,
     write_text,
 )
+from paddleprune.texts import inside, parse_yaml, read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 DEAD = 2**22 + 7  # above the largest process number of Linux
 
 
 def test_what_killed_processes_left_is_swept(tmp_path, monkeypatch):
-    (tmp_path / f".a.json.{DEAD}.tmp").write_text("half")
-    (tmp_path / f".a.json.{os.getppid()}.tmp").write_text("of a process that lives")
-    (tmp_path / f".run.{DEAD}.tmp").mkdir()
+    (tmp_path / f".a.json.{owner(DEAD)}.tmp").write_text("half")
+    (tmp_path / f".a.json.{owner(os.getppid())}.tmp").write_text("of a process that lives")
+    (tmp_path / f".run.{owner(DEAD)}.tmp").mkdir()
+    elsewhere = tmp_path / f".a.json.00000000x{DEAD}.tmp"  # of another machine, that shares the folder
+    elsewhere.write_text("half")
     write_json(tmp_path / "a.json", 1)
     with atomic_folder(tmp_path / "run") as folder:
         (folder / "x").write_text("x")
-    assert {p.name for p in tmp_path.iterdir()} == {"a.json", "run", f".a.json.{os.getppid()}.tmp"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "a.json",
+        "run",
+        f".a.json.{owner(os.getppid())}.tmp",
+        elsewhere.name,
+    }
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    (tmp_path / f"paddleprune-{DEAD}-abc").mkdir()
+    (tmp_path / f"paddleprune-{owner(DEAD)}-abc").mkdir()
     with scratch_folder() as folder, scratch_folder() as inner:
         assert folder.is_dir()
         assert inner.is_dir()

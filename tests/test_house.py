@@ -15,6 +15,7 @@ ROWS = [
         "__version__",
         "errors",
         "files",
+        "texts",
         "lookup",
         "modes",
         "pickles",

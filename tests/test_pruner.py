@@ -129,3 +129,15 @@ def test_names_that_are_none(name, said):
     with pytest.raises(UserError) as error:
         models.build(name, {"num_classes": 3})
     assert said in str(error.value)
+
+
+def test_a_plan_of_the_first_format_is_still_read():
+    network, same = randomize(Depthwise()), randomize(Depthwise())
+    pruner = pp.Pruner(network, SHAPE)
+    plan = pruner.plan(Uniform(0.4))
+    groups = {name: {"size": plan.sizes[name], "kept": list(units)} for name, units in plan.kept.items()}
+    old = pp.Plan.from_dict({"format": 1, "groups": groups})
+    pp.narrow(network, plan)
+    pp.narrow(same, old, SHAPE)
+    for name, tensor in same.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), network.state_dict()[name].numpy())

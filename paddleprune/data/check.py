@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import exists, read_json, write_json
+from ..files import exists, write_json
 from ..progress import bar
+from ..texts import read_json
 from .dataset import Dataset
 
 log = logging.getLogger(__name__)

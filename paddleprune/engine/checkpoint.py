@@ -19,19 +19,10 @@ from paddle import nn
 
 from .. import models, pickles
 from ..errors import UserError
-from ..files import (
-    atomic_folder,
-    checked_path,
-    exists,
-    finite,
-    read_json,
-    read_yaml,
-    recover_folder,
-    write_json,
-    write_text,
-)  # fmt: skip
+from ..files import atomic_folder, checked_path, exists, recover_folder, write_json, write_text
 from ..pruning.narrow import narrow
 from ..pruning.plan import Plan
+from ..texts import finite, read_json, read_yaml  # fmt: skip
 from ..weights import fingerprint
 
 FORMAT = 1

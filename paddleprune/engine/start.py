@@ -8,9 +8,10 @@ from .. import models, tasks
 from ..config import Config, DataConfig, dump_config, load_config, parse_data
 from ..data.dataset import Dataset, open_dataset
 from ..errors import UserError
-from ..files import checked_path, exists, parse_yaml, recover_folder
+from ..files import checked_path, exists, recover_folder
 from ..pruning.narrow import narrow
 from ..tasks._base import Task
+from ..texts import parse_yaml
 from . import checkpoint
 from .checkpoint import SavedModel
 
@@ -49,7 +50,7 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
                     "%s: %s, but the model of --pretrain_weights was trained with %s", what, here, there
                 )
         if source.plan is not None:
-            narrow(saved.network, source.plan, saved.image_shape)
+            narrow(saved.network, source.plan, saved.image_shape, check=False)
             saved.plan, saved.facts["pruning"] = source.plan, source.facts.get("pruning", {})
         path = path / "model.pdparams"
     elif not exists(path):

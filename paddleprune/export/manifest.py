@@ -8,7 +8,8 @@ from typing import Any
 
 from ..engine.checkpoint import SavedModel, versions
 from ..errors import UserError
-from ..files import atomic_file, exists, make_folder, read_json, write_json
+from ..files import atomic_file, exists, make_folder, write_json
+from ..texts import read_json
 from .inference import Exported
 
 FORMAT = 1

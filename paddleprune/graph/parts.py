@@ -8,7 +8,7 @@ from ..files import scratch_folder
 from ..predictor import make_predictor, open_predictor
 from .ir import Graph, Mask, Variable
 from .legacy import Legacy, legacy_part
-from .pir import pir_part
+from .pir_parts import pir_part
 
 
 def open_part(

@@ -1,4 +1,4 @@
-"""Paddle's own program of a network (PIR) -> Graph, and back: a part of it, cut out and ready to run."""
+"""Paddle's own program of a network (PIR) -> Graph."""
 
 import dataclasses
 import os
@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 from paddle.base import framework
-from paddle.base.libpaddle import pir
 from paddle.jit.dy2static import convert_call_func
 from paddle.static import InputSpec
 
 from ..errors import UserError
 from ..modes import evaluating
-from .ir import Graph, Mask, Operator, Variable
+from .ir import Graph, Operator, Variable
 
-LARGEST_CONSTANT = 2**20  # bytes that Paddle takes into a program
 HERE = Path(__file__).parents[1]
 # Where no user's code is, but for the models.
 OTHERS = tuple(
@@ -235,117 +232,3 @@ def _users_line(frames: Sequence[str]) -> str:
             path, line = where.split('"')[1], where.split("line ")[1].split(",")[0]
             return f"{Path(path).name}:{line}: {code.strip()}"
     return ""
-
-
-def pir_part(
-    graph: Graph,
-    feeds: Sequence[Variable],
-    fetches: Sequence[Variable],
-    path: Path,
-    masks: Sequence[Mask] = (),
-) -> None:
-    """Write what computes `fetches` from `feeds` [named "v<variable>"] and masks to `path`.json and `path`.pdiparams,
-    for Paddle Inference."""
-    source: Source = graph.source
-    arrays = {name: tensor.numpy() for name, tensor in source.weights.items()}
-    paddle.enable_static()
-    try:
-        program = source.program.clone()
-        ops = program.global_block().ops
-        with paddle.static.program_guard(program), paddle.static.scope_guard(paddle.static.Scope()):
-            values = {v: ops[place].results()[n] for v, (place, n) in source.made.items()}
-            given = [_fed(graph, values, ops, variable) for variable in feeds]
-            given += [_masked(graph, values, ops, mask) for mask in masks]
-            for variable, (place, _) in source.made.items():
-                if ops[place].name() in WAYS_ROUND and variable not in feeds:
-                    values[variable] = WAYS_ROUND[ops[place].name()](ops[place])
-            scope = paddle.static.global_scope()
-            for name, array in arrays.items():
-                scope.var(name).get_tensor().set(array, paddle.CPUPlace())
-            wanted, executor = [values[v] for v in fetches], paddle.static.Executor(paddle.CPUPlace())
-            paddle.static.save_inference_model(str(path), given, wanted, executor, program=program)
-    finally:
-        paddle.disable_static()
-
-
-def _fed(graph: Graph, values: dict[Variable, Any], ops: list[Any], variable: Variable) -> Any:
-    """A place to feed `variable`; who read it reads that. An input of the network is one already."""
-    if variable in graph.inputs:
-        return values[variable]
-    value = values[variable]
-    pir.set_insertion_point(ops[0])
-    given = paddle.static.data(f"v{variable}", list(graph.shapes[variable]), value.dtype)
-    value.replace_all_uses_with(given)
-    values[variable] = given
-    return given
-
-
-def _as_products(op: Any) -> Any:
-    """Put two products with constant matrices in the place of an interpolation: oneDNN does not run one of a program
-    like this, and where it does, it means something else by the nearest cell."""
-    attrs, source, result = op.attrs(), op.operands_source()[0], op.results()[0]
-    if attrs["data_format"] != "NCHW" or len(source.shape) != 4 or -1 in (*source.shape, *result.shape):
-        return result
-    kernel = getattr(paddle._C_ops, op.name().removeprefix("pd_op."))
-    method, corners, mode = attrs["interp_method"], attrs["align_corners"], attrs["align_mode"]
-    scales, matrices = attrs["scale"] or [0.0, 0.0], []
-    for before, after, scale in zip(source.shape[2:], result.shape[2:], scales, strict=True):
-        # what becomes of each cell of a column of images, one of which is 1
-        size = [after, 1, [scale, 1.0]] if scale else [after, 1, []]
-        with paddle.base.dygraph.guard():
-            cells = paddle.to_tensor(np.eye(before, dtype=np.float32).reshape(before, 1, before, 1))
-            found = kernel(cells, None, None, None, "NCHW", -1, *size, method, corners, mode)
-            matrices.append(found.numpy().reshape(before, after))
-    if max(matrix.nbytes for matrix in matrices) > LARGEST_CONSTANT:
-        return result
-    pir.set_insertion_point(op)
-    rows, columns = (paddle.assign(matrix) for matrix in matrices)
-    flat = paddle.reshape(source, [-1, *source.shape[2:]])
-    product = paddle.matmul(paddle.matmul(rows, flat, transpose_x=True), columns)
-    same = paddle.reshape(product, result.shape)
-    result.replace_all_uses_with(same)
-    return same
-
-
-def _as_maximum(op: Any) -> Any:
-    """A leaky ReLU behind a convolution kills the process when oneDNN fuses the two; max(x, slope * x) does not."""
-    source, result, slope = op.operands_source()[0], op.results()[0], op.attrs()["negative_slope"]
-    if not 0 <= slope <= 1:
-        return result
-    pir.set_insertion_point(op)
-    same = paddle.maximum(source, source * slope)
-    result.replace_all_uses_with(same)
-    return same
-
-
-def _of_flat(op: Any) -> Any:
-    """oneDNN's product does not heed the order in which its convolution left the cells of four axes; a change of
-    shape puts them in order."""
-    for j, source in enumerate(op.operands_source()):
-        if len(source.shape) == 4 and -1 not in source.shape:
-            pir.set_insertion_point(op)
-            op.operand(j).set_source(
-                paddle.reshape(paddle.reshape(source, [-1, *source.shape[2:]]), source.shape)
-            )
-    return op.results()[0]
-
-
-# Operators that Paddle Inference runs wrongly, or not at all, with oneDNN: each is given another form, that says the same.
-WAYS_ROUND: dict[str, Callable[[Any], Any]] = {
-    "pd_op.nearest_interp": _as_products,
-    "pd_op.bilinear_interp": _as_products,
-    "pd_op.bicubic_interp": _as_products,
-    "pd_op.leaky_relu": _as_maximum,
-    "pd_op.matmul": _of_flat,
-}
-
-
-def _masked(graph: Graph, values: dict[Variable, Any], ops: list[Any], mask: Mask) -> Any:
-    value, op = values[mask.variable], ops[graph.operators[mask.operator].place]
-    pir.set_insertion_point(op)
-    given = paddle.static.data(mask.name, list(mask.shape), value.dtype)
-    product = paddle.multiply(value, given)
-    for j, source in enumerate(op.operands_source()):
-        if source.initialized() and source.is_same(value):
-            op.operand(j).set_source(product)
-    return given

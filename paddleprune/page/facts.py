@@ -17,10 +17,10 @@ from ..engine import checkpoint
 from ..engine.checkpoint import SavedModel
 from ..engine.start import open_model
 from ..errors import UserError
-from ..files import read_lines
 from ..pruning.groups import Groups, find_groups
 from ..pruning.sensitivity import Sensitivities
 from ..report import budgets, kept_under, scale_of
+from ..texts import read_lines
 
 EXAMPLES = 4  # pictures that are shown
 WIDTH = 480  # of an example, pixels

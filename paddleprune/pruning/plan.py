@@ -9,7 +9,8 @@ import numpy as np
 
 from ..channels.groups import Groups
 from ..errors import UserError
-from ..files import read_json, write_json
+from ..files import write_json
+from ..texts import read_json
 
 FORMAT = 2
 Place = tuple[str, int]  # a parameter and an axis of it

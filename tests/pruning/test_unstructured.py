@@ -13,10 +13,10 @@ from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import load_model
 from paddleprune.errors import UserError
 from paddleprune.export.inference import export_inference
-from paddleprune.files import read_json
 from paddleprune.pipeline import export_model, train
 from paddleprune.pruning.unstructured import apply_masks, magnitude_masks, present_masks
 from paddleprune.sweep import sweep
+from paddleprune.texts import read_json
 
 CONFIG = "configs/classification/mobilenet_v2_sample.yml"
 SMALL = ["model.args.scale=0.25", "data.image_shape=[3,32,32]", "train.epochs=1",

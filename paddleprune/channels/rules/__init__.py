@@ -1,6 +1,12 @@
 """What each operator does to channels: {kind: rule}."""
 
 from ..walk import Rule
-from . import layers, mixers, moves, points
+from . import layers, mixers, moves, points, shapes
 
-RULES: dict[str, Rule] = {**points.RULES, **moves.RULES, **layers.RULES, **mixers.RULES}
+RULES: dict[str, Rule] = {
+    **points.RULES,
+    **shapes.RULES,
+    **moves.RULES,
+    **layers.RULES,
+    **mixers.RULES,
+}

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...errors import UserError
-from ...files import checked_path, exists, read_lines
+from ...files import checked_path, exists
+from ...texts import read_lines
 
 Row = tuple[str, list[str]]  # 'file:line' for later errors, and the line's fields
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...files import finite, read_json
+from ...texts import finite, read_json
 from ..images import size_of
 from ._boxes import CROWD, BoxReader, Labelled, rows_of
 from ._list_files import file_of, inside

@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ...errors import UserError
-from ...files import read_bytes
 from ...lookup import suggest
+from ...texts import read_bytes
 from ..images import size_of
 from ._boxes import BoxReader, Labelled, rows_of
 from ._list_files import file_of, fingerprint, inside, read_labels, read_list
