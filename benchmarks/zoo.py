@@ -151,6 +151,7 @@ def measure(name: str) -> dict[str, Any]:
     plan = make_plan(groups, dict.fromkeys(groups, RATIO), scores)
     dense = groups.cost()
     row["dense_predicted"] = dense == cost.count(network, example)
+    row["exports"] = legacy_program(network, shape)
     if groups:
         row |= replay_and_plain(network, example, groups, scores, PlainEngine, ReplayEngine, graph_of)
     with paddle.no_grad(), masked(network, groups, plan):
@@ -173,6 +174,17 @@ def measure(name: str) -> dict[str, Any]:
     except Exception as error:
         row["backward"] = last_line(error)
     return row
+
+
+def legacy_program(network, shape) -> bool | str:
+    """Has the network the legacy program that every export format starts from?"""
+    from paddleprune.graph.legacy import legacy_graph_of
+
+    try:
+        legacy_graph_of(network, shape)
+    except Exception as error:
+        return last_line(error)
+    return True
 
 
 def replay_and_plain(network, example, groups, scores, plain, replay, graph_of) -> dict[str, Any]:
@@ -272,8 +284,8 @@ def in_a_process(name: str, what: str) -> dict[str, Any]:
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
-        "| network | groups | layers grouped | left at 0.3 | narrow = masked | cost exact | trains | replay | s | PaddleSlim leaves |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| network | groups | layers grouped | left at 0.3 | narrow = masked | cost exact | trains | replay | exports | s | PaddleSlim leaves |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         if "groups" not in row:
@@ -286,7 +298,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         lines.append(
             f"| {row['network']} | {row['groups']} | {row['grouped']} of {row['layers']} | {row['params_left']:.2f} | "
             f"{row['difference']:.0e} | {'yes' if row['predicted'] and row['dense_predicted'] else 'no'} | "
-            f"{'yes' if row['backward'] is True else 'no'} | {str(row.get('replay', ''))[:12]} | {row['seconds']} | "
+            f"{'yes' if row['backward'] is True else 'no'} | {str(row.get('replay', '')).split(' (')[0]} | "
+            f"{ {True: 'yes', None: ''}.get(row.get('exports'), 'no') } | {row['seconds']} | "
             f"{f'{slims:.2f}' if isinstance(slims, float) else '' if slims is None else 'fails'} |"
         )
     return "\n".join(lines)

@@ -31,6 +31,7 @@ from .data.readers._list_files import file_of
 from .engine.checkpoint import load_model as _load
 from .errors import UserError
 from .files import checked_path, exists
+from .infer import predict
 from .lookup import suggest
 from .pruning.sensitivity import RATIOS
 
@@ -151,7 +152,7 @@ class Model:
 
     def predict(self, image: str | Path | np.ndarray) -> dict[str, Any]:
         """The result for one picture: a path, or uint8 RGB [H, W, 3]."""
-        return pipeline.predict(self.trained(), image)
+        return predict(self.trained(), image)
 
     def export(
         self, save_dir: str, format: str = "inference", targets: str | tuple[str, ...] = ("x86", "arm")

@@ -5,9 +5,7 @@ train  ->  analyse  ->  train, pruned  ->  export
 
 import itertools
 import logging
-import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,14 @@ from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
 from .data import anchors
 from .data.check import check_data
-from .data.dataset import Batches, Dataset, open_dataset, open_reader, to_chw
-from .data.images import as_picture, find_images, read_image, write_image
-from .data.transforms import Compose
+from .data.dataset import Batches, Dataset, open_dataset, open_reader
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
 from .engine.score import score
-from .engine.start import fingerprints, new_model, open_model, refuse_other_run
+from .engine.start import beside, clear, fingerprints, new_model, open_model, refuse_other_run
 from .errors import UserError
 from .export import formats, lite, lite_check
 from .export.manifest import refuse_other_export, write_export
@@ -93,7 +89,7 @@ def _train(
         if ranks.rank() == 0:
             check_data(train_set, eval_set, folder)
         if first:
-            tables = _beside(pretrain_weights, folder)
+            tables = beside(pretrain_weights, folder)
             known = pretrain_weights is not None or config.prune.weights == "scratch"
             prune(saved, known, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, tables)
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
@@ -102,7 +98,7 @@ def _train(
         run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer)
         schedule.step(run.state.step)
     else:
-        _clear(folder)
+        clear(folder)
     if ranks.rank() == 0:
         write_text(make_folder(folder) / "config.yml", dump_config(config))
 
@@ -111,25 +107,6 @@ def _train(
 
     fit(run, [*hooks_for(saved, config), *standard(folder, saved, judge)])
     return _write_metrics(folder, saved, run, eval_set)
-
-
-def _clear(folder: Path) -> None:
-    """What an earlier run into the same folder left goes when the new one begins."""
-    if ranks.rank() == 0:
-        for name in ("latest", "best_model"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("metrics.json", "log.jsonl"):
-            (folder / name).unlink(missing_ok=True)
-
-
-def _beside(pretrain_weights: str | None, folder: Path) -> Path:
-    """Where latency tables are kept: in the run of the model that is pruned, so that they serve the next
-    target, too; in the new run where that cannot be."""
-    if pretrain_weights and Path(pretrain_weights).is_dir():
-        run = Path(pretrain_weights).resolve().parent
-        if os.access(run, os.W_OK):
-            return run
-    return folder
 
 
 def describe_groups(config: Config) -> str:
@@ -201,62 +178,6 @@ def evaluate_model(
     """All metrics of a model directory on its validation data, or on another folder or list."""
     saved, task, data, eval_set = open_model(model_dir, dataset, list_file=list_file)
     return score(saved.network, task, eval_set, data.batch_size, "evaluate", task.full_metric)
-
-
-def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dict[str, Any]:
-    """Run a model on a picture or a folder of pictures: drawn copies and `results.json`.
-
-    Returns {file name: result}.
-    """
-    files = find_images(image)
-    folder = make_folder(save_dir)
-    if any(path.parent.resolve() == folder.resolve() for path in files):
-        raise UserError(f"--save_dir: '{folder}' holds the pictures themselves; choose another folder")
-    task, run = predictor(model_dir)
-    stems = [path.stem for path in files]
-    results, faults = {}, []
-    for path in bar(files, "infer", len(files), "image"):
-        try:
-            picture = read_image(path, "--image")
-        except UserError as fault:
-            faults.append(str(fault))
-            continue
-        found = run(picture)
-        name = path.stem if stems.count(path.stem) == 1 else path.name
-        write_image(folder / f"{name}.png", task.draw(picture, found))
-        for key, value in found.items():
-            if isinstance(value, np.ndarray):
-                found[key] = f"{name}_{key}.png"
-                write_image(folder / found[key], value)
-        results[path.name] = found
-    write_json(folder / "results.json", results)
-    if faults:
-        others = f"; the results of the other {len(results)} are in '{folder}'" if results else ""
-        raise UserError(f"{faults[0]} ({len(faults)} of {len(files)} pictures could not be read{others})")
-    return results
-
-
-def predict(model_dir: str | Path, image: str | Path | np.ndarray) -> dict[str, Any]:
-    """The result of a model for one picture: a path, or uint8 RGB [H, W, 3]."""
-    if isinstance(image, (str, Path)):
-        picture = read_image(find_images(checked_path(image, "image"), "image")[0], "image")
-    else:
-        picture = as_picture(image, "image")
-    return predictor(model_dir)[1](picture)
-
-
-def predictor(model_dir: str | Path) -> tuple[Task, Callable[[np.ndarray], dict[str, Any]]]:
-    """The task of a saved model, and a function from a picture to its result."""
-    saved = checkpoint.load_model(model_dir)
-    task = tasks.of(saved.facts["task"], saved.facts["labels"])
-    transforms = Compose(saved.facts["eval_transforms"], "eval_transforms")
-    forward = forward_of(task.deployed(saved.network))
-
-    def run(picture: np.ndarray) -> dict[str, Any]:
-        sample = to_chw(transforms({"image": picture}, np.random.default_rng(0)))
-        return task.result(forward(sample["image"][None])[0], picture.shape[:2])
-
-    return task, run
 
 
 def export_model(

@@ -34,7 +34,7 @@ ROWS = [
     ["engine"],
     ["export", "benchmark", "report", "scheme", "analysis"],
     ["prune", "latency", "pruner"],
-    ["pipeline", "api", "sweep", "page"],
+    ["pipeline", "infer", "api", "sweep", "page"],
     ["cli", "__init__", "__main__"],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}
@@ -81,7 +81,7 @@ def test_pruning_knows_no_task_and_no_loop():
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_are_short_and_explain_themselves(path):
     source = path.read_text()
-    assert source.count("\n") <= 400
+    assert source.count("\n") <= 300
     assert ast.get_docstring(ast.parse(source))
     assert path.name != "utils.py"
 

@@ -28,9 +28,9 @@ def evaluate(verbs: Any) -> None:
 
 def infer(verbs: Any) -> None:
     def run(options: Options) -> None:
-        from .. import pipeline
+        from ..infer import infer as infer_pictures
 
-        results = pipeline.infer(options.model_dir, options.image, options.save_dir)
+        results = infer_pictures(options.model_dir, options.image, options.save_dir)
         print(f"{len(results)} pictures and results.json in {options.save_dir}")
 
     verb = add_verb(verbs, run, "infer", "Run a model on pictures; the results are drawn on them.",

@@ -1,6 +1,8 @@
 """How a run begins: a new model with its first weights, a model to go on from, a broken run."""
 
 import logging
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from ..files import checked_path, exists, recover_folder
 from ..pruning.narrow import narrow
 from ..tasks._base import Task
 from ..texts import parse_yaml
-from . import checkpoint
+from . import checkpoint, ranks
 from .checkpoint import SavedModel
 
 MAY_CHANGE = (
@@ -186,3 +188,22 @@ def _flat(raw: dict, before: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(value, f"{before}{key}.")
         else:
             yield f"{before}{key}", value
+
+
+def clear(folder: Path) -> None:
+    """What an earlier run into the same folder left goes when the new one begins."""
+    if ranks.rank() == 0:
+        for name in ("latest", "best_model"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in ("metrics.json", "log.jsonl"):
+            (folder / name).unlink(missing_ok=True)
+
+
+def beside(pretrain_weights: str | None, folder: Path) -> Path:
+    """Where latency tables are kept: in the run of the model that is pruned, so that they serve the next
+    target, too; in the new run where that cannot be."""
+    if pretrain_weights and Path(pretrain_weights).is_dir():
+        run = Path(pretrain_weights).resolve().parent
+        if os.access(run, os.W_OK):
+            return run
+    return folder

@@ -12,11 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import benchmark, pipeline, scheme
+from .. import benchmark, scheme
 from ..engine import checkpoint
 from ..engine.checkpoint import SavedModel
 from ..engine.start import open_model
 from ..errors import UserError
+from ..infer import predictor
 from ..pruning.groups import Groups, find_groups
 from ..pruning.sensitivity import Sensitivities
 from ..report import budgets, kept_under, scale_of
@@ -161,7 +162,7 @@ def _examples(
     pictures = [images.reader.read(int(i))["image"] for i in chosen]
     shown: list[list[tuple[str, str]]] = [[] for _ in pictures]
     for folder, name in zip(folders, names, strict=True):
-        task, run = pipeline.predictor(folder)
+        task, run = predictor(folder)
         for place, picture in zip(shown, pictures, strict=True):
             place.append((name, _address(task.draw(picture, run(picture)))))
     return shown

@@ -13,7 +13,8 @@ from conftest import knowing
 from paddleprune.config import load_config
 from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import load_model, save_model
-from paddleprune.pipeline import export_model, infer, train
+from paddleprune.infer import infer
+from paddleprune.pipeline import export_model, train
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))

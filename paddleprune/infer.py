@@ -1,0 +1,74 @@
+"""A saved model on pictures: what it finds, and drawn copies."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import tasks
+from .data.dataset import to_chw
+from .data.images import as_picture, find_images, read_image, write_image
+from .data.transforms import Compose
+from .engine import checkpoint
+from .engine.evaluate import forward_of
+from .errors import UserError
+from .files import checked_path, make_folder, write_json
+from .progress import bar
+from .tasks._base import Task
+
+
+def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dict[str, Any]:
+    """Run a model on a picture or a folder of pictures: drawn copies and `results.json`.
+
+    Returns {file name: result}.
+    """
+    files = find_images(image)
+    folder = make_folder(save_dir)
+    if any(path.parent.resolve() == folder.resolve() for path in files):
+        raise UserError(f"--save_dir: '{folder}' holds the pictures themselves; choose another folder")
+    task, run = predictor(model_dir)
+    stems = [path.stem for path in files]
+    results, faults = {}, []
+    for path in bar(files, "infer", len(files), "image"):
+        try:
+            picture = read_image(path, "--image")
+        except UserError as fault:
+            faults.append(str(fault))
+            continue
+        found = run(picture)
+        name = path.stem if stems.count(path.stem) == 1 else path.name
+        write_image(folder / f"{name}.png", task.draw(picture, found))
+        for key, value in found.items():
+            if isinstance(value, np.ndarray):
+                found[key] = f"{name}_{key}.png"
+                write_image(folder / found[key], value)
+        results[path.name] = found
+    write_json(folder / "results.json", results)
+    if faults:
+        others = f"; the results of the other {len(results)} are in '{folder}'" if results else ""
+        raise UserError(f"{faults[0]} ({len(faults)} of {len(files)} pictures could not be read{others})")
+    return results
+
+
+def predict(model_dir: str | Path, image: str | Path | np.ndarray) -> dict[str, Any]:
+    """The result of a model for one picture: a path, or uint8 RGB [H, W, 3]."""
+    if isinstance(image, (str, Path)):
+        picture = read_image(find_images(checked_path(image, "image"), "image")[0], "image")
+    else:
+        picture = as_picture(image, "image")
+    return predictor(model_dir)[1](picture)
+
+
+def predictor(model_dir: str | Path) -> tuple[Task, Callable[[np.ndarray], dict[str, Any]]]:
+    """The task of a saved model, and a function from a picture to its result."""
+    saved = checkpoint.load_model(model_dir)
+    task = tasks.of(saved.facts["task"], saved.facts["labels"])
+    transforms = Compose(saved.facts["eval_transforms"], "eval_transforms")
+    forward = forward_of(task.deployed(saved.network))
+
+    def run(picture: np.ndarray) -> dict[str, Any]:
+        sample = to_chw(transforms({"image": picture}, np.random.default_rng(0)))
+        return task.result(forward(sample["image"][None])[0], picture.shape[:2])
+
+    return task, run
