@@ -65,11 +65,21 @@ def read_yaml(path: str | Path, what: str) -> Any:
 def parse_yaml(text: str, what: str) -> Any:
     """The plain value of a YAML text; `what` begins the error."""
     try:
+        _refuse_deep(text)
         value = yaml.load(text, _Loader)
         bounded(value)
         return value
     except Exception as error:  # constructors of dates, numbers, sets raise what they like
         raise UserError(f"{what} is not valid YAML: {_reason(error)}") from error
+
+
+def _refuse_deep(text: str) -> None:
+    """Raises ValueError for brackets so deep that the parser would take minutes over them."""
+    depth = 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        if depth > 10 * DEPTH:
+            raise ValueError(f"it has more than {10 * DEPTH} brackets inside each other")
 
 
 class _Loader(yaml.SafeLoader):

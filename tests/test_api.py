@@ -69,7 +69,7 @@ def test_folders_apart(data, tmp_path):
     model = trained(tmp_path / "run", *datasets)
     assert model.evaluate()["acc1"] > 0.3
     assert model.evaluate(datasets[1])["acc1"] > 0.3
-    table = pp.slim.cal_params_sensitivities(model, str(tmp_path / "s.json"), datasets[1])
+    table = pp.slim.cal_params_sensitivities(model, str(tmp_path / "s.json"), datasets[1], ratios=[0.5])
     assert table
 
 
