@@ -100,9 +100,8 @@ def groups_of(model_dir: str) -> list[str]:
 def ask(turn: Turn) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        legacy = {"FLAGS_enable_pir_api": "0"} if turn.engine == "paddleslim" else {}
         command = [sys.executable, __file__, *sys.argv[1:], "--turn", json.dumps(dataclasses.asdict(turn))]
-        environment = {**os.environ, **legacy, "ANSWER": str(answer)}
+        environment = {**os.environ, "ANSWER": str(answer)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])
@@ -134,6 +133,7 @@ def slim(ready, turn: Turn) -> dict:
     from paddleslim.dygraph import L1NormFilterPruner
 
     from paddleprune.engine.evaluate import forward_of
+    from paddleprune.graph.legacy import legacy
 
     network = ready.network
     ours_of = {p.name: n for n, p in network.named_parameters()}
@@ -141,7 +141,8 @@ def slim(ready, turn: Turn) -> dict:
     shape = ready.example.shape
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        pruner = L1NormFilterPruner(network, [1, *shape])
+        with legacy():  # the form of programs that it traces to
+            pruner = L1NormFilterPruner(network, [1, *shape])
         table = pruner.sensitive(
             lambda: float(ready.score(forward_of(network))[0]), f"{folder}/s.pickle",
             target_vars=[theirs[n] for n in turn.groups],

@@ -1,5 +1,6 @@
 """Paddle's own program of a network (PIR) -> Graph."""
 
+import ctypes
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import paddle
 from paddle import nn
-from paddle.base import framework
+from paddle.base import framework, libpaddle
 from paddle.jit.dy2static import convert_call_func
 from paddle.static import InputSpec
 
@@ -63,7 +64,7 @@ def graph_of(
         InputSpec(list(shape), dtype, f"input_{i}")  # type: ignore[arg-type]
         for i, (shape, dtype) in enumerate(shapes)
     ]
-    with evaluating(network, training):
+    with evaluating(network, training), _hushed():
         whole = _Whole(network, call)
         try:
             concrete = _concrete(network, whole, specs)
@@ -83,6 +84,21 @@ def _concrete(network: nn.Layer, whole: _Whole, specs: list[InputSpec]) -> Any:
         with _put_back(network):
             again = _Whole(network, whole.call)
             return paddle.jit.to_static(again.forward, input_spec=[specs], full_graph=True).concrete_program
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Inside the block Paddle does not warn of arguments that its own functions give without a need."""
+    try:
+        level = ctypes.c_int.in_dll(ctypes.CDLL(libpaddle.__file__), "_ZN3fLI17FLAGS_minloglevelE")
+    except (OSError, ValueError):  # of another build
+        yield
+        return
+    usual, level.value = level.value, max(level.value, 2)
+    try:
+        yield
+    finally:
+        level.value = usual
 
 
 @contextmanager
