@@ -6,6 +6,7 @@ entries below append the operator that earlier Paddle appended; called with anyt
 variable they are what they were.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,14 +23,27 @@ BINARY = {"multiply": "elementwise_mul", "maximum": "elementwise_max", "minimum"
 @contextmanager
 def legacy_kernels() -> Iterator[None]:
     """Inside the block the functions of this file can be traced to a legacy Program."""
-    saved = {name: getattr(_C_ops, name) for name in KERNELS}
+    held = [(owner, name, vars(owner)[name]) for owner, name in _holders()]
     try:
-        for name, build in KERNELS.items():
-            setattr(_C_ops, name, _either(build, saved[name]))
+        for owner, name, kernel in held:
+            setattr(owner, name, _either(KERNELS[name], kernel))
         yield
     finally:
-        for name, kernel in saved.items():
-            setattr(_C_ops, name, kernel)
+        for owner, name, kernel in held:
+            setattr(owner, name, kernel)
+
+
+def _holders() -> list[tuple[Any, str]]:
+    """Everything that has a kernel of this file: Paddle's table, the modules that imported it by value, and the class
+    of legacy variables, whose methods some of them are."""
+    own = {name: getattr(_C_ops, name) for name in KERNELS}
+    modules = [module for key, module in list(sys.modules.items()) if key.split(".")[0] == "paddle"]
+    return [
+        (owner, name)
+        for owner in (*modules, Variable)
+        for name, kernel in own.items()
+        if getattr(owner, "__dict__", {}).get(name) is kernel
+    ]
 
 
 def _either(build: Callable, kernel: Callable) -> Callable:
@@ -46,6 +60,12 @@ def _append(kind: str, inputs: dict[str, Any], attrs: dict[str, Any] | None = No
     named = {name: [value] for name, value in inputs.items()}
     helper.append_op(type=kind, inputs=named, outputs={"Out": [out]}, attrs=attrs or {})
     return out
+
+
+def _logical(kind: str) -> Callable:
+    return lambda x, y, name=None: _append(
+        kind, {"X": x, "Y": y}, dtype=paddle.base.core.VarDesc.VarType.BOOL
+    )
 
 
 def _unary(kind: str) -> Callable:
@@ -105,6 +125,8 @@ KERNELS: dict[str, Callable] = {
     **{name: _unary(name) for name in UNARY},
     **{name: _binary(kind) for name, kind in BINARY.items()},
     "matmul": _matmul,
+    "bmm": lambda x, y, name=None: _matmul(x, y),
+    **{name: _logical(name) for name in ("logical_and", "logical_or", "logical_xor")},
     "sum": _reduce("reduce_sum"),
     "amax": _reduce("reduce_amax"),
     "amin": _reduce("reduce_amin"),
