@@ -68,6 +68,7 @@ class Walk(UnionFind):
         """Walk a graph; `again`: that of another mode of the same network, whose own filters stay."""
         self.graph, self.again = graph, again
         self.atoms: dict[Variable, np.ndarray] = {}
+        self.free: set[Variable] = set()  # made of shapes and numbers alone, no channel's values in them
         self.views = {
             variable: View(name, tuple(range(len(graph.shapes[variable]))))
             for variable, name in graph.parameters.items()
@@ -110,6 +111,8 @@ class Walk(UnionFind):
         try:
             if rule is not None:
                 rule(self, operator)
+                if self._is_free(operator):
+                    self.free.update(operator.outputs)
             elif any(v in self.atoms or v in self.views for v in operator.reads()):
                 raise Refused(f"the operator '{operator.kind}' has no rule")
         except Refused as refused:
@@ -119,6 +122,10 @@ class Walk(UnionFind):
                     self.lock(self.atoms[variable].ravel(), reason)
                 if variable in self.views:
                     self.refuse(self.views[variable].name, reason)
+
+    def _is_free(self, operator: Operator) -> bool:
+        known = set(operator.values)
+        return all(i in known or self.free.issuperset(v) for i, v in enumerate(operator.inputs))
 
     def refuse(self, name: str, reason: str) -> None:
         """Keep a parameter whole."""

@@ -90,6 +90,8 @@ CASES = {
     "stack": (lambda: Of(lambda n, x: n.head(paddle.stack([n.b(n.a(x)), n.c(x)], 1).sum(1)), c=conv(3, 12)), {"a": 8, "b": 12}),
     "one for all": (lambda: Of(gated, gate=nn.Conv2D(12, 1, 1)), {"a": 8, "b": 12}),
     "attention": (lambda: Of(attention, qkv=nn.Linear(12, 24), fc=nn.Linear(8, 3)), {"a": 8, "b": 12, "qkv": 4}),
+    "as long as x": (lambda: Of(lambda n, x: n.head((y := n.b(n.a(x))) * paddle.linspace(0.1, 1, y.shape[1]).reshape([1, -1, 1, 1]))), {"a": 8}),
+    "ones": (lambda: Of(lambda n, x: n.head((y := n.b(n.a(x))) * paddle.ones([1, y.shape[1], 1, 1]))), {"a": 8, "b": 12}),
     "unequal": (lambda: Of(unequal), {"a": 8, "b": 6}),
     "Conv1D": (lambda: Of(over_positions, line=nn.Conv1D(12, 5, 3), fc=nn.Linear(6, 2)), {"a": 8, "b": 12}),
 }  # fmt: skip
@@ -115,6 +117,13 @@ def holds(network, groups, shape=SHAPE):
         wanted = network(x).numpy()
     narrow(network, plan, shape, groups)
     np.testing.assert_allclose(network(x).numpy(), wanted, atol=1e-5 * max(1, np.abs(wanted).max()))
+
+
+def test_random_numbers_of_training_lock_nothing():
+    network = randomize(
+        Of(lambda n, x: n.head(n.drop(F.relu(n.b(n.a(x))))), drop=nn.Dropout2D(0.3), unused=nn.Linear(3, 4))
+    )
+    assert {n: g.size for n, g in find_groups(network, SHAPE).items()} == {"a.0.weight": 8, "b.0.weight": 12}
 
 
 class TrainsAnother(nn.Layer):

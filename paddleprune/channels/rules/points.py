@@ -16,7 +16,7 @@ POINTWISE = """add subtract multiply divide maximum minimum fmax fmin elementwis
     add_ subtract_ multiply_ divide_ bitwise_and bitwise_or atan2 lerp""".split()
 # Read only the shape: nothing of a channel passes through them.
 SHAPE_ONLY = """shape shape64 full_like full full_int_array full_with_tensor full_batch_size_like arange linspace
-    meshgrid assign_value assign_value_ numel gaussian uniform randint eye tril_indices""".split()
+    meshgrid assign_value assign_value_ numel gaussian uniform randint bernoulli eye tril_indices""".split()
 
 
 def pass_on(walk: Walk, op: Operator) -> None:
@@ -63,7 +63,7 @@ def merged(
         if atoms is not base and apart is None and not (widest and one_for_all):
             walk.merge(base.ravel(), np.broadcast_to(atoms, base.shape).ravel())
     for variable in variables:
-        if variable not in walk.atoms:
+        if variable not in walk.atoms and variable not in walk.free:
             _accompany(walk, variable, base, widest, rank, op)
     return base
 
@@ -88,7 +88,9 @@ def _accompany(
 
 
 def shape_only(walk: Walk, op: Operator) -> None:
-    """Nothing of a channel is in the result."""
+    """Nothing of a channel's values is in the result. If it is as long as the channels, whether it follows their number
+    is found by trying (pruning/sound.py)."""
+    walk.free.update(op.outputs)
 
 
 RULES: dict[str, Rule] = {
