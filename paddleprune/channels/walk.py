@@ -88,8 +88,9 @@ class Walk(UnionFind):
             self.lock(atoms, "it is one channel alone")
 
     def _input(self, variable: Variable) -> None:
+        """Channels of an image or a vector; of three axes nobody knows which one has them."""
         shape = self.shape(variable)
-        if len(shape) > 1:
+        if len(shape) in (2, 4, 5):
             atoms = self.new(shape[1]).reshape([-1 if axis == 1 else 1 for axis in range(len(shape))])
             self.lock(atoms.ravel(), "it is the network's input")
             self.atoms[variable] = atoms

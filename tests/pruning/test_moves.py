@@ -178,6 +178,26 @@ def test_volumes_words_and_several_inputs():
     assert network(**example)["more"][0].shape == [2, 2, 2, 2, 2]
 
 
+class Tokens(nn.Layer):
+    """[N, tokens, 6] through two linear layers, or [N, 6, length] through two convolutions."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.a, self.b = layer(6, 8), layer(8, 2)
+
+    def forward(self, x):
+        return self.b(F.relu(self.a(x)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.Linear, (5, 6)), (lambda i, o: nn.Conv1D(i, o, 3), (6, 9)), (nn.Linear, (6,))]
+)
+def test_inputs_that_are_no_images(layer, shape):
+    groups = find_groups(randomize(network := Tokens(layer)), shape)
+    assert {n: g.size for n, g in groups.items()} == {"a.weight": 8}
+    holds(network, groups, shape)
+
+
 def test_a_rule_of_ones_own():
     build = lambda: Of(lambda n, x: n.head(paddle.cos(paddle.lgamma(F.relu(n.b(n.a(x))) + 1))))  # noqa: E731
     without = find_groups(build(), SHAPE)
