@@ -156,12 +156,15 @@ class Groups(Mapping):
 
     def without(self, locked: Mapping[str, str]) -> "Groups":
         """Without these groups, for that reason."""
-        reasons = dict(self.reasons)
         rest = {name: group for name, group in self.groups.items() if name not in locked}
+        reasons, held = (
+            dict(self.reasons),
+            {s.parameter for g in rest.values() for s in g.slots if s.role != "in"},
+        )
         for name, reason in locked.items():
-            for slot in self.groups[name].role("out"):
-                held = any(s.parameter == slot.parameter for g in rest.values() for s in g.role("out"))
-                if not held:
+            for slot in self.groups[name].slots:
+                weight = len(self.shapes[slot.parameter]) > 1
+                if weight and slot.role != "in" and slot.parameter not in held:
                     reasons.setdefault(slot.parameter, reason)
         order = {name: i for i, name in reversed(list(enumerate([*self.layers, *self.shapes])))}
         return replace(

@@ -51,9 +51,16 @@ def plan_of(network, groups, ratios, align=1, criterion="l1_norm"):
 
 @each_network
 def test_every_layer_is_in_a_group_or_has_a_reason(build, shape):
-    groups = find_groups(build(), shape)
-    for weight in groups.layers:
-        assert groups.of_weight(weight) or groups.reasons[weight], weight
+    network = build()
+    groups = find_groups(network, shape)
+    accounted(network, groups)
+    accounted(network, groups.without(dict.fromkeys(list(groups)[::2], "so it was asked for")))
+
+
+def accounted(network, groups):
+    held = {s.parameter for group in groups.values() for s in group.slots if s.role != "in"}
+    for name, parameter in network.named_parameters():
+        assert parameter.ndim < 2 or name in held or groups.reasons[name], name
 
 
 @each_network
