@@ -20,6 +20,7 @@ from ..errors import UserError
 from ..modes import evaluating
 from .ir import Graph, Mask, Operator, Variable
 from .legacy_ops import legacy_kernels
+from .pir import put_back
 
 
 @contextmanager
@@ -105,20 +106,12 @@ def _concrete(whole: _Whole, again: _Whole, spec: Any) -> Any:
 
 @contextmanager
 def _put_back(network: nn.Layer) -> Iterator[None]:
-    """A trace that fails leaves its stand-ins for parameters in the layers, and Paddle in its static mode;
-    after the block all is as it was."""
-    state = framework.global_var
-    modes = (state._dygraph_tracer_, state._in_to_static_mode_)
+    """The same as in pir.py, and the programs that Paddle writes to."""
     programs = (framework._main_program_, framework._startup_program_)
-    layers = network.sublayers(include_self=True)
-    kept = [(layer, dict(layer._parameters), dict(layer._buffers)) for layer in layers]
     try:
-        yield
+        with put_back(network):
+            yield
     finally:
-        for layer, parameters, buffers in kept:
-            layer._parameters.update(parameters)
-            layer._buffers.update(buffers)
-        state._dygraph_tracer_, state._in_to_static_mode_ = modes
         framework.switch_main_program(programs[0])
         framework.switch_startup_program(programs[1])
 

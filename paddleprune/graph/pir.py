@@ -78,10 +78,10 @@ def _concrete(network: nn.Layer, whole: _Whole, specs: list[InputSpec]) -> Any:
     """The program of a forward. Most forwards can be run as they are; Paddle's rewriting of their source,
     most of the time, is for those that decide by a tensor: its value is not known, and asking for it raises."""
     try:
-        with _as_written(), _put_back(network):
+        with _as_written(), put_back(network):
             return paddle.jit.to_static(whole.forward, input_spec=[specs], full_graph=True).concrete_program
     except Exception:
-        with _put_back(network):
+        with put_back(network):
             again = _Whole(network, whole.call)
             return paddle.jit.to_static(again.forward, input_spec=[specs], full_graph=True).concrete_program
 
@@ -132,7 +132,7 @@ def _reason(error: Exception, shapes: list[list[int]]) -> str:
 
 
 @contextmanager
-def _put_back(network: nn.Layer) -> Iterator[None]:
+def put_back(network: nn.Layer) -> Iterator[None]:
     """A trace that fails leaves its stand-ins for parameters in the layers, and Paddle in its static mode;
     after the block all is as it was."""
     state = framework.global_var
