@@ -12,29 +12,33 @@ For networks that are trained, evaluated and exported by the tool's own commands
 
 import copy
 import hashlib
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 from paddle import nn
 
 from .channels.walk import Rule
 from .errors import UserError
-from .graph.example import Example
-from .graph.pir import graph_of
+from .graph.example import Example, outputs_of
 from .lookup import suggest
+from .modes import evaluating
 from .progress import bar
 from .pruning import criteria
 from .pruning.groups import Groups, find_groups
 from .pruning.measure import Engine, PlainEngine, Search, complete, one_by_one, start
 from .pruning.narrow import narrow
 from .pruning.plan import Plan, make_plan
-from .pruning.replay import ReplayEngine
 from .pruning.sensitivity import RATIOS, Provenance, Sensitivities
+from .pruning.trusted import trusted_replay
 from .strategies import Setting, Strategy
 from .weights import fingerprint
 
+log = logging.getLogger(__name__)
 Score = Callable[[nn.Layer], float]
 Metric = Callable[[list[list[np.ndarray]]], float]
 
@@ -107,14 +111,30 @@ class Pruner:
         if score is not None:
             return PlainEngine(self.network, self.groups, lambda: float(score(self.network)))
         assert metric is not None
-        specs = [(np.shape(batches[0]), str(np.asarray(batches[0]).dtype))]
-        graph = graph_of(self.network, specs, self.example.call)
+        if len(self.example.specs()) > 1:
+            raise UserError(
+                "sensitivities: batches are of one input, the network takes several; give score instead"
+            )
+        arrays = [np.asarray(batch) for batch in batches]
 
         def scores(forward: Callable, variants: int) -> list[float]:
-            outputs = [forward(np.asarray(batch)) for batch in batches]
+            outputs = [forward(array) for array in arrays]
             return [float(metric([batch[i] for batch in outputs])) for i in range(variants)]
 
-        return ReplayEngine(self.groups, scores, images=sum(map(len, batches)), graph=graph)
+        replay = trusted_replay(
+            self.network, self.example, self.groups, scores, arrays[0][:2], len(arrays[0]),
+            sum(map(len, arrays)), os.cpu_count() or 1,
+        )  # fmt: skip
+        if replay is None:
+            log.warning("replay computes something else than the network; it is evaluated as a whole, slowly")
+            return PlainEngine(self.network, self.groups, lambda: scores(self._forward, 1)[0])
+        return replay
+
+    def _forward(self, array: np.ndarray) -> list[list[np.ndarray]]:
+        """The network as it is, as one variant."""
+        with evaluating(self.network), paddle.no_grad():
+            outputs = outputs_of(self.example.call(self.network, [paddle.to_tensor(array)]))
+        return [[value.numpy() for value in outputs]]
 
     def plan(
         self, strategy: Strategy, criterion: str = "l1_norm", align: int = 1,

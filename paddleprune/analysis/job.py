@@ -5,24 +5,19 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from paddle import nn
-
 from ..data.dataset import Batches, Subset, fingerprint, stratified_order
 from ..engine import checkpoint
 from ..engine.evaluate import Forward, evaluate, forward_of
 from ..engine.start import open_model
 from ..errors import UserError
 from ..graph.example import Example
-from ..graph.legacy import legacy_graph_of
-from ..graph.pir import graph_of
 from ..lookup import suggest
 from ..pruning import criteria
 from ..pruning.confidence import Score, interval
-from ..pruning.groups import Groups, find_groups
+from ..pruning.groups import find_groups
 from ..pruning.measure import Engine, PlainEngine, Search
-from ..pruning.replay import ReplayEngine
 from ..pruning.sensitivity import RATIOS, Provenance
+from ..pruning.trusted import trusted_replay
 from .decoded import Decoded
 
 log = logging.getLogger(__name__)
@@ -100,29 +95,15 @@ class Prepared:
         """The engine `name`; the plain one where replay would compute something else."""
         if name == "plain":
             return PlainEngine(self.network, self.groups, lambda: self.score(forward_of(self.network))[0])
-        images = next(iter(self.batches))["image"][:2]
-        threads = self.job.threads or os.cpu_count() or 1
-        for onednn, legacy in ((True, True), (True, False), (False, True), (False, False)):
-            if onednn and _crashes_onednn(self.groups):
-                continue
-            replay = self._replay(threads, onednn, legacy)
-            if replay is not None and _agrees(replay, self.network, images):
-                return replay
-            log.info("replay %s oneDNN, %s: not for this network", *_names(onednn, legacy))
+        probe = next(iter(self.batches))["image"][:2]
+        replay = trusted_replay(
+            self.network, self.example, self.groups, self.score, probe,
+            min(self.data.batch_size, len(self.images)), len(self.images), self.job.threads or os.cpu_count() or 1,
+        )  # fmt: skip
+        if replay is not None:
+            return replay
         log.warning("replay computes something else than the network; the plain engine is used, slowly")
         return self.choose_engine("plain")
-
-    def _replay(self, threads: int, onednn: bool, legacy: bool) -> ReplayEngine | None:
-        """Replay on one of the network's two programs; None where there is none, or another one."""
-        try:
-            if legacy:
-                graph = legacy_graph_of(self.network, self.example.shape)
-            else:
-                specs = self.example.specs(min(self.data.batch_size, len(self.images)))
-                graph = graph_of(self.network, specs, self.example.call)
-            return ReplayEngine(self.groups, self.score, threads, onednn, len(self.images), graph)
-        except (UserError, ValueError):
-            return None
 
     def score(self, forward: Forward, variants: int = 1) -> list[float]:
         """The main metric of each variant, in one pass over the images."""
@@ -145,25 +126,3 @@ class Prepared:
             self.engine(), self.groups, self.scores, baseline, self.provenance.higher_is_better,
             self.job.ratios, self.job.budget, bounds,
         )  # fmt: skip
-
-
-def _names(onednn: bool, legacy: bool) -> tuple[str, str]:
-    return "with" if onednn else "without", "legacy program" if legacy else "own program"
-
-
-def _agrees(replay: ReplayEngine, network: nn.Layer, images: np.ndarray) -> bool:
-    """Does the inference engine say what the network says? Kernels of oneDNN differ for some
-    operators (nearest interpolation by other factors than 2)."""
-    try:
-        pairs = list(
-            zip(forward_of(network)(images)[0], replay.whole()(images)[0], strict=False)
-        )  # no helpers
-    except Exception:  # of a kernel that does not take what it is given
-        return False
-    return all(np.abs(a - b).max() <= 1e-3 * max(1.0, np.abs(a).max()) for a, b in pairs)
-
-
-def _crashes_onednn(groups: Groups) -> bool:
-    """A batch norm without scale or shift kills the process in oneDNN's kernel."""
-    norms = [op for op in groups.graph.operators if op.kind == "batch_norm_"]
-    return any(not op.input(3) or not op.input(4) for op in norms)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 from paddle import nn
 from paddle.base import framework, libpaddle
@@ -101,6 +102,31 @@ def _hushed() -> Iterator[None]:
         level.value = usual
 
 
+class _Lengths(list):
+    """A shape that is known, where Paddle would make a tensor of it. It computes as that tensor does."""
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return _Lengths(found) if isinstance(key, slice) else found
+
+    def _each(self, compute: Callable[[Any, Any], Any], other: Any) -> "_Lengths":
+        return _Lengths(compute(np.array(self), np.array(other)).tolist())
+
+    def __add__(self, other: Any) -> Any:
+        return self._each(np.add, other)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._each(np.subtract, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._each(np.multiply, other)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._each(np.floor_divide, other)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
 @contextmanager
 def _as_written() -> Iterator[None]:
     """Inside the block the tracer takes what a forward calls as it is written, and `paddle.shape` of a tensor whose
@@ -108,8 +134,7 @@ def _as_written() -> Iterator[None]:
     usual, shape = convert_call_func.is_unsupported, paddle.shape
 
     def known(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-        lengths = list(tensor.shape)
-        return shape(tensor, *args, **kwargs) if -1 in lengths else lengths
+        return shape(tensor, *args, **kwargs) if -1 in tensor.shape else _Lengths(tensor.shape)
 
     convert_call_func.is_unsupported = lambda function: True
     paddle.shape = known  # type: ignore[assignment]
