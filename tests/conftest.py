@@ -74,6 +74,13 @@ def randomize(network: nn.Layer, seed: int = 0) -> nn.Layer:
     return network
 
 
+def unaccounted(network: nn.Layer, groups) -> list[str]:
+    """Parameters of two or more axes that are neither in a group nor named with a reason."""
+    held = {slot.parameter for group in groups.values() for slot in group.slots if slot.role != "in"}
+    weights = [name for name, parameter in network.named_parameters() if parameter.ndim > 1]
+    return [name for name in weights if name not in held and not groups.reasons.get(name)]
+
+
 def conv(i: int, o: int, kernel: int = 3, **options) -> nn.Sequential:
     layer = nn.Conv2D(i, o, kernel, padding=kernel // 2, bias_attr=False, **options)
     return nn.Sequential(layer, nn.BatchNorm2D(o))

@@ -157,10 +157,8 @@ class Groups(Mapping):
     def without(self, locked: Mapping[str, str]) -> "Groups":
         """Without these groups, for that reason."""
         rest = {name: group for name, group in self.groups.items() if name not in locked}
-        reasons, held = (
-            dict(self.reasons),
-            {s.parameter for g in rest.values() for s in g.slots if s.role != "in"},
-        )
+        reasons = dict(self.reasons)
+        held = {s.parameter for g in rest.values() for s in g.slots if s.role != "in"}
         for name, reason in locked.items():
             for slot in self.groups[name].slots:
                 weight = len(self.shapes[slot.parameter]) > 1

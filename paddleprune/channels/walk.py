@@ -44,6 +44,11 @@ class ReadAt:
     weighted: bool
 
 
+def on_axis(atoms: np.ndarray, axis: int, rank: int) -> np.ndarray:
+    """Atoms of the positions on one axis as an array of `rank` axes."""
+    return atoms.reshape([-1 if other == axis % rank else 1 for other in range(rank)])
+
+
 Rule = Callable[["Walk", Operator], None]
 
 
@@ -91,9 +96,9 @@ class Walk(UnionFind):
         """Channels of an image or a vector; of three axes nobody knows which one has them."""
         shape = self.shape(variable)
         if len(shape) in (2, 4, 5):
-            atoms = self.new(shape[1]).reshape([-1 if axis == 1 else 1 for axis in range(len(shape))])
-            self.lock(atoms.ravel(), "it is the network's input")
-            self.atoms[variable] = atoms
+            atoms = self.new(shape[1])
+            self.lock(atoms, "it is the network's input")
+            self.put(variable, atoms, 1)
 
     def _lock_helpers(self, known: set[str] | None) -> None:
         """Lock the filters that only training depends on: nothing would be won."""
@@ -156,8 +161,7 @@ class Walk(UnionFind):
     def put(self, variable: Variable, atoms: np.ndarray, axis: int | None = None) -> None:
         """Say what a variable's atoms are: a whole array, or those of one axis."""
         if axis is not None:
-            rank = len(self.shape(variable))
-            atoms = atoms.reshape([-1 if other == axis % rank else 1 for other in range(rank)])
+            atoms = on_axis(atoms, axis, len(self.shape(variable)))
         self.atoms[variable] = atoms
 
     def slot(

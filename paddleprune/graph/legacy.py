@@ -141,8 +141,8 @@ def _undecided(variable: Any) -> Any:
 
 
 def legacy_graph_of(network: nn.Layer, image_shape: tuple[int, ...]) -> Graph:
-    """The same as pir.graph_of, of the legacy program, for batches of any size: first axes are -1. Opened four times as fast
-    in Paddle Inference. Raises UserError where there is none."""
+    """The same as pir.graph_of, of the legacy program, for batches of any size: first axes are -1. Paddle
+    Inference opens it faster. Raises UserError where there is none."""
     traced = trace(network, image_shape)
     block, numbers = traced.program.global_block(), Numbers()
     operators = []

@@ -24,7 +24,7 @@ def sound(network: nn.Layer, example: Any, groups: Groups) -> Groups:
     """`groups` without those that cannot be pruned, which are among the reasons. The network is left as it was."""
     example, locked = Example(example), {}
     refuse_not_running(network, example)
-    with _random_weights(network):
+    with random_weights(network):
         trains = runs_in_training(network, example)
 
         def fault(names: Sequence[str]) -> str | None:
@@ -60,7 +60,7 @@ def sound(network: nn.Layer, example: Any, groups: Groups) -> Groups:
 
 
 @contextmanager
-def _random_weights(network: nn.Layer) -> Iterator[None]:
+def random_weights(network: nn.Layer) -> Iterator[None]:
     """Inside the block no weight is zero and no two filters are alike, whatever the network was begun with."""
     rng = np.random.default_rng(0)
     tensors = [*network.named_parameters(), *network.named_buffers()]

@@ -172,18 +172,21 @@ def runs_in_training(network: nn.Layer, example: Example) -> bool:
 def _train_once(network: nn.Layer, example: Example) -> None:
     tensors = network.state_dict()
     statistics = {name: tensor.numpy() for name, tensor in tensors.items() if is_statistic(name)}
-    state = paddle.get_rng_state()
     try:
         _outputs(network, example, train=True)
     finally:
         for name, array in statistics.items():
             tensors[name].set_value(array)
-        paddle.set_rng_state(state)
 
 
 def _outputs(network: nn.Layer, example: Example, train: bool = False) -> list[np.ndarray]:
-    with evaluating(network, train), paddle.no_grad():
-        return [value.numpy() for value in outputs_of(example.call(network, example.values()))]
+    """Outputs for the example. Random numbers that a forward draws are the same each time, and drawn again later."""
+    state = paddle.get_rng_state()
+    try:
+        with evaluating(network, train), paddle.no_grad():
+            return [value.numpy() for value in outputs_of(example.call(network, example.values()))]
+    finally:
+        paddle.set_rng_state(state)
 
 
 def compare(network: nn.Layer, example: Example, expected: list[np.ndarray], trains: bool) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import paddle
 import pytest
-from conftest import conv, randomize
+from conftest import conv, randomize, unaccounted
 from paddle import nn
 from paddle.nn import functional as F
 
@@ -108,9 +108,7 @@ def test_groups_by_hand_and_the_law(name):
 
 def holds(network, groups, shape=SHAPE):
     """Narrow = masked, and every parameter of two or more axes is in a group or has a reason."""
-    held = {s.parameter for group in groups.values() for s in group.slots if s.role != "in"}
-    for name, parameter in network.named_parameters():
-        assert parameter.ndim < 2 or name in held or groups.reasons[name], name
+    assert unaccounted(network, groups) == []
     x = paddle.to_tensor(np.random.default_rng(1).normal(size=(2, *shape)).astype("float32"))
     plan = make_plan(groups, dict.fromkeys(groups, 0.5), criteria.scores("l1_norm", groups, network))
     with masked(network, groups, plan):

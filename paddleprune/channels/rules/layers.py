@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...graph.ir import Operator, Variable
-from ..walk import Refused, Rule, View, Walk
+from ..walk import Refused, Rule, View, Walk, on_axis
 from .points import pass_on
 
 
@@ -28,11 +28,9 @@ def conv(walk: Walk, op: Operator) -> None:
         into, made = (a, b) if transposed else (b, a)
         walk.tie(x.reshape(groups, -1), 0)
         _into(walk, view.name, into, x[:per_group])
-        walk.read(source, _on(x, axis, len(walk.shape(source))))
+        walk.read(source, on_axis(x, axis, len(walk.shape(source))))
         atoms = _made(walk, view.name, made, shape[1 if transposed else 0])
         walk.tie(atoms.reshape(groups, -1), 0)
-        if op.kind == "depthwise_conv2d_transpose":
-            raise Refused("a grouped transposed convolution has no rule")
     walk.put(out, atoms, axis)
 
 
@@ -58,10 +56,6 @@ def _made(walk: Walk, name: str, axis: int | None, length: int) -> np.ndarray:
     if length == 1:
         walk.alone.append(atoms)
     return atoms
-
-
-def _on(atoms: np.ndarray, axis: int, rank: int) -> np.ndarray:
-    return atoms.reshape([-1 if other == axis % rank else 1 for other in range(rank)])
 
 
 def matmul(walk: Walk, op: Operator) -> None:
@@ -92,7 +86,7 @@ def _linear(
         raise Refused("a linear layer runs over another axis than the channels'")
     atoms = walk.array(x, axis)
     _into(walk, view.name, into, atoms)
-    walk.read(x, _on(atoms, axis, rank))
+    walk.read(x, on_axis(atoms, axis, rank))
     walk.put(out, _made(walk, view.name, made, length), -1)
 
 
