@@ -19,184 +19,126 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("GLOG_minloglevel", "2")
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from zoo_networks import NETWORKS
 
 RATIO, SECONDS = 0.3, 900
-VISION = {
-    **dict.fromkeys(
-        """alexnet vgg11 vgg16 resnet18 resnet50 resnext50_32x4d wide_resnet50_2 densenet121 googlenet mobilenet_v1
-        mobilenet_v2 mobilenet_v3_small mobilenet_v3_large squeezenet1_0 squeezenet1_1 shufflenet_v2_x0_25
-        shufflenet_v2_x1_0 shufflenet_v2_swish LeNet""".split(),
-        224,
-    ),
-    "inception_v3": 299,
-}
-RESNET, STDC, HRNET = ({"name": f"paddleseg.{name}"} for name in ("ResNet50_vd", "STDC1", "HRNet_W18"))
-KERNEL = {
-    "num_classes": 3, "num_ffn_fcs": 2, "num_heads": 8, "num_mask_fcs": 1, "feedforward_channels": 2048,
-    "in_channels": 512, "out_channels": 512, "dropout": 0.0, "conv_kernel_size": 1, "ffn_act_cfg": {"type": "ReLU"},
-    "with_ffn": True, "feat_transform_cfg": {"act_cfg": None},
-    "kernel_updator_cfg": {"in_channels": 256, "feat_channels": 256, "out_channels": 256},
-}  # fmt: skip
-# name -> arguments beside num_classes; image size where it is not 128
-SEG: dict[str, tuple[dict[str, Any], int]] = {
-    "ANN": ({"backbone": RESNET}, 128),
-    "AttentionUNet": ({}, 128),
-    "BiSeNetV2": ({}, 128),
-    "BiseNetV1": ({"backbone": {"name": "paddleseg.ResNet18_vd", "output_stride": 32}}, 128),
-    "CCNet": ({"backbone": RESNET}, 128),
-    "DANet": ({"backbone": RESNET, "backbone_indices": [2, 3]}, 128),
-    "DDRNet_23": ({}, 128),
-    "DMNet": ({"backbone": RESNET}, 128),
-    "DNLNet": ({"backbone": RESNET}, 128),
-    "DecoupledSegNet": ({"backbone": RESNET}, 128),
-    "DeepLabV3": ({"backbone": RESNET}, 128),
-    "DeepLabV3P": ({"backbone": RESNET}, 128),
-    "EMANet": ({"backbone": RESNET}, 128),
-    "ENCNet": ({"backbone": RESNET}, 128),
-    "ENet": ({}, 128),
-    "ESPNetV1": ({"num_classes": 19}, 128),
-    "ESPNetV2": ({}, 128),
-    "FCN": ({"backbone": HRNET}, 128),
-    "FastFCN": ({"backbone": RESNET}, 128),
-    "FastSCNN": ({}, 128),
-    "GCNet": ({"backbone": RESNET}, 128),
-    "GINet": ({"backbone": RESNET}, 128),
-    "GSCNN": ({"backbone": RESNET}, 128),
-    "GloRe": ({"backbone": RESNET}, 128),
-    "HarDNet": ({}, 128),
-    "ISANet": ({"backbone": RESNET}, 128),
-    "KNet": ({"backbone": RESNET, "backbone_indices": [0, 1, 2, 3], "kernel_update_head_params": KERNEL,
-              "kernel_generate_head_params": {"num_convs": 2, "concat_input": True}}, 128),
-    "LRASPP": ({"backbone": {"name": "paddleseg.MobileNetV3_large_x1_0"}}, 128),
-    "LinearSegmenter": ({"backbone": {"name": "paddleseg.VisionTransformer", "img_size": 128, "depth": 3}}, 128),
-    "MLATransformer": ({"backbone": {"name": "paddleseg.VisionTransformer", "img_size": 128, "depth": 12},
-                        "in_channels": [768] * 4}, 128),
-    "MobileSeg": ({"backbone": {"name": "paddleseg.MobileNetV2_x1_0"}}, 128),
-    "OCRNet": ({"backbone": HRNET, "backbone_indices": [0]}, 128),
-    "PFPNNet": ({"backbone": RESNET, "backbone_indices": [0, 1, 2, 3], "channels": 256}, 128),
-    "PPHumanSegLite": ({}, 128),
-    "PPLiteSeg": ({"backbone": STDC}, 128),
-    "PPMobileSeg": ({"backbone": {"name": "paddleseg.MobileSeg_Tiny"}}, 128),
-    "PSPNet": ({"backbone": RESNET}, 128),
-    "PointRend": ({"backbone": RESNET, "backbone_indices": [0, 1, 2, 3]}, 128),
-    "PortraitNet": ({"backbone": {"name": "paddleseg.MobileNetV2_x1_0"}}, 128),
-    "RTFormer": ({}, 128),
-    "SFNet": ({"backbone": RESNET, "backbone_indices": [0, 1, 2, 3]}, 128),
-    "SINet": ({}, 128),
-    "STDCSeg": ({"backbone": STDC}, 128),
-    "SegFormer": ({"backbone": {"name": "paddleseg.MixVisionTransformer_B0"}, "embedding_dim": 256}, 128),
-    "SegNeXt": (
-        {
-            "backbone": {"name": "paddleseg.MSCAN_T"},
-            "decoder_cfg": {"ham_channels": 256, "channels": 256, "ham_kwargs": {"MD_R": 16}},
-        },
-        128,
-    ),
-    "SegNet": ({}, 128),
-    "SegmentationTransformer": ({"backbone": {"name": "paddleseg.VisionTransformer", "img_size": 128, "depth": 4},
-                                 "backbone_indices": [0, 1, 2, 3], "head": "naive"}, 128),
-    "TopFormer": ({"backbone": {"name": "paddleseg.TopTransformer_Tiny"}}, 128),
-    "U2Net": ({}, 64),
-    "U2Netp": ({}, 64),
-    "UNet": ({}, 128),
-    "UNet3Plus": ({}, 64),
-    "UNetPlusPlus": ({}, 64),
-    "UPerNet": ({"backbone": RESNET, "backbone_indices": [0, 1, 2, 3]}, 128),
-}  # fmt: skip
-NETWORKS = {
-    **{f"paddle.vision.{name}": ({}, size) for name, size in VISION.items()},
-    **{f"paddleseg.{name}": found for name, found in SEG.items()},
-}
 
 
 def measure(name: str) -> dict[str, Any]:
-    """The row of a network."""
-    import numpy as np
+    """The row of a network, on weights of which none is zero and no two filters are alike."""
     import paddle
 
-    from paddleprune import cost, models
-    from paddleprune.graph.example import Example, outputs_of
-    from paddleprune.graph.pir import graph_of
-    from paddleprune.pruning import criteria
-    from paddleprune.pruning.groups import find_groups
-    from paddleprune.pruning.measure import PlainEngine
-    from paddleprune.pruning.narrow import narrow
-    from paddleprune.pruning.plan import make_plan
-    from paddleprune.pruning.replay import ReplayEngine
-    from paddleprune.pruning.surgery import masked
+    from paddleprune import models
+    from paddleprune.graph.example import Example
+    from paddleprune.pruning.sound import random_weights
 
     args, size = NETWORKS[name]
-    channels = 1 if name.endswith("LeNet") else 3
-    shape = (channels, 28, 28) if channels == 1 else (channels, size, size)
+    shape = (1, size, size) if name.endswith("LeNet") else (3, size, size)
     paddle.seed(0)
     row: dict[str, Any] = {"network": name, "shape": list(shape)}
-    example = Example(shape)
     try:
         network = models.build(name, {"num_classes": 3, **args})
         network.eval()
-        randomize(network)
-        outputs = lambda net: [o.numpy() for o in outputs_of(net(*example.values()))]  # noqa: E731
-        with paddle.no_grad():
-            outputs(network)
+        example = Example(shape)
+        outputs_for(network, example)
     except Exception as error:
         return {**row, "dense": last_line(error)}
+    with random_weights(network):
+        return row | tried(network, example)
+
+
+def tried(network, example) -> dict[str, Any]:
+    """What is found in a network, and whether the laws hold when `RATIO` of it goes."""
+    import numpy as np
+
+    from paddleprune import cost
+    from paddleprune.pruning import criteria
+    from paddleprune.pruning.groups import find_groups
+    from paddleprune.pruning.narrow import narrow
+    from paddleprune.pruning.plan import make_plan
+    from paddleprune.pruning.surgery import masked
+
     start = time.perf_counter()
     groups = find_groups(network, example)
-    row["seconds"] = round(time.perf_counter() - start, 1)
-    held = {s.parameter for g in groups.values() for s in g.slots if s.role != "in"}
-    owed = [n for n, p in network.named_parameters() if p.ndim > 1]
-    ours = [n for n in groups.layers if groups.reasons.get(n) != "its channels are the network's output"]
-    row |= {
-        "groups": len(groups), "layers": len(ours), "grouped": sum(n in held for n in ours),
-        "silent": sum(n not in held and not groups.reasons.get(n) for n in owed),
-        "reasons": sorted({groups.reasons[n] for n in ours if n in groups.reasons}),
-    }  # fmt: skip
+    row = {"seconds": round(time.perf_counter() - start, 1), **accounts(network, groups)}
     scores = criteria.scores("l1_norm", groups, network)
     plan = make_plan(groups, dict.fromkeys(groups, RATIO), scores)
     dense = groups.cost()
-    row["dense_predicted"] = dense == cost.count(network, example)
-    row["exports"] = legacy_program(network, shape)
+    row |= {
+        "dense_predicted": dense == cost.count(network, example),
+        "exports": legacy_program(network, example),
+    }
     if groups:
-        row |= replay_and_plain(network, example, groups, scores, PlainEngine, ReplayEngine, graph_of)
-    with paddle.no_grad(), masked(network, groups, plan):
-        expected = outputs(network)
-    narrow(network, plan, example, groups, check=False)
-    network.eval()
-    with paddle.no_grad():
-        found = outputs(network)
+        row |= replay_and_plain(network, example, groups, scores)
+    with masked(network, groups, plan):
+        expected = outputs_for(network, example)
+    narrow(network, plan, check=False)
+    found = outputs_for(network, example)
     row["difference"] = max(
         float(np.abs(a - b).max() / max(1e-9, float(np.abs(a).max())))
         for a, b in zip(expected, found, strict=True)
     )
     row["predicted"] = groups.cost(plan.counts()) == cost.count(network, example)
     row["params_left"] = round(groups.cost(plan.counts()).params / dense.params, 4)
+    return {**row, "backward": trains(network, example)}
+
+
+def outputs_for(network, example) -> list:
+    """Outputs in evaluation mode, with the same random numbers each time."""
+    import paddle
+
+    from paddleprune.graph.example import outputs_of
+
+    paddle.seed(0)
+    with paddle.no_grad():
+        return [output.numpy() for output in outputs_of(example.call(network, example.values()))]
+
+
+def accounts(network, groups) -> dict[str, Any]:
+    """How many layers are in a group, why the others are not, and how many weights nothing is said of."""
+    held = {s.parameter for g in groups.values() for s in g.slots if s.role != "in"}
+    owed = [n for n, p in network.named_parameters() if p.ndim > 1]
+    ours = [n for n in groups.layers if groups.reasons.get(n) != "its channels are the network's output"]
+    return {
+        "groups": len(groups), "layers": len(ours), "grouped": sum(n in held for n in ours),
+        "silent": sum(n not in held and not groups.reasons.get(n) for n in owed),
+        "reasons": sorted({groups.reasons[n] for n in ours if n in groups.reasons}),
+    }  # fmt: skip
+
+
+def trains(network, example) -> bool | str:
+    """Does the network take a step back in training mode?"""
+    from paddleprune.graph.example import outputs_of
+
     network.train()
     try:
-        total = sum(o.square().mean() for o in outputs_of(network(*example.values())))
-        total.backward()
-        row["backward"] = True
-    except Exception as error:
-        row["backward"] = last_line(error)
-    return row
-
-
-def legacy_program(network, shape) -> bool | str:
-    """Has the network the legacy program that every export format starts from?"""
-    from paddleprune.graph.legacy import legacy_graph_of
-
-    try:
-        legacy_graph_of(network, shape)
+        sum(o.square().mean() for o in outputs_of(example.call(network, example.values()))).backward()
     except Exception as error:
         return last_line(error)
     return True
 
 
-def replay_and_plain(network, example, groups, scores, plain, replay, graph_of) -> dict[str, Any]:
-    """Does replay say what a whole evaluation says, for the group in the middle?"""
+def legacy_program(network, example) -> bool | str:
+    """Has the network the legacy program that every export format starts from?"""
+    from paddleprune.graph.legacy import legacy_graph_of
+
+    try:
+        legacy_graph_of(network, example.shape)
+    except Exception as error:
+        return last_line(error)
+    return True
+
+
+def replay_and_plain(network, example, groups, scores) -> dict[str, Any]:
+    """Does replay on the network's own program say what a whole evaluation says, for the group in the middle?"""
     import numpy as np
 
     from paddleprune.engine.evaluate import forward_of
+    from paddleprune.graph.pir import graph_of
+    from paddleprune.pruning.measure import PlainEngine
     from paddleprune.pruning.plan import make_plan
+    from paddleprune.pruning.replay import ReplayEngine
 
     images = example.values()[0].numpy()
     energy = lambda outputs: float(np.square(outputs[0]).mean())  # noqa: E731
@@ -204,14 +146,15 @@ def replay_and_plain(network, example, groups, scores, plain, replay, graph_of) 
     plans = [make_plan(groups, {name: 0.5}, scores)]
     if not plans[0].kept:
         return {}
-    (wanted,) = plain(network, groups, lambda: energy(forward_of(network)(images)[0])).points(name, plans)
-    answers = {}
+    (wanted,) = PlainEngine(network, groups, lambda: energy(forward_of(network)(images)[0])).points(
+        name, plans
+    )
+    answers: dict[bool, Any] = {}
     for onednn in (True, False):
         try:
             graph = graph_of(network, example.specs(), example.call)
-            engine = replay(
-                groups, lambda f, n: [energy(o) for o in f(images)], 1, onednn, len(images), graph
-            )
+            score = lambda f, n: [energy(o) for o in f(images)]  # noqa: E731
+            engine = ReplayEngine(groups, score, 1, onednn, len(images), graph)
             (found,) = engine.points(name, plans)
             answers[onednn] = abs(found - wanted) / max(1e-12, abs(wanted))
         except Exception as error:
@@ -219,23 +162,6 @@ def replay_and_plain(network, example, groups, scores, plain, replay, graph_of) 
         if isinstance(answers[onednn], float) and answers[onednn] < 1e-3:
             return {"replay": "oneDNN" if onednn else "no oneDNN", "replay_difference": answers[onednn]}
     return {"replay": f"plain ({answers})"}
-
-
-def randomize(network) -> None:
-    """Random weights and statistics, so that no channel is trivial."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    for name, tensor in network.state_dict().items():
-        if not tensor.is_floating_point():
-            continue
-        if "_variance" in name:
-            value = rng.uniform(0.5, 2.0, tensor.shape)
-        elif tensor.ndim > 1:
-            value = rng.normal(0, 1 / np.sqrt(np.prod(tensor.shape[1:])), tensor.shape)
-        else:
-            value = rng.uniform(0.1, 0.9, tensor.shape)
-        tensor.set_value(value.astype(str(tensor.dtype).removeprefix("paddle.")))
 
 
 def slim(name: str) -> dict[str, Any]:
@@ -250,7 +176,7 @@ def slim(name: str) -> dict[str, Any]:
     from paddleprune import models
 
     args, size = NETWORKS[name]
-    shape = [1, 1, 28, 28] if name.endswith("LeNet") else [1, 3, size, size]
+    shape = [1, 1 if name.endswith("LeNet") else 3, size, size]
     network = models.build(name, {"num_classes": 3, **args})
     network.eval()
     count = lambda: sum(int(np.prod(p.shape)) for p in network.parameters())  # noqa: E731
