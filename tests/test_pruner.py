@@ -104,12 +104,16 @@ def test_networks_by_name(tmp_path, monkeypatch):
     resnet = models.build("paddle.vision.resnet18", {"num_classes": 3})
     assert resnet.fc.weight.shape == [512, 3]
     (tmp_path / "mine_of_test.py").write_text(
-        "from paddle import nn\ndef build(num_classes): return nn.Linear(3, num_classes)\nclass Not: pass\n"
+        "from shutil import rmtree\nfrom paddle import nn\nclass Not: pass\n"
+        "def build(num_classes): return nn.Linear(3, num_classes)\n"
     )
     monkeypatch.chdir(tmp_path)
     assert isinstance(models.build("mine_of_test:build", {"num_classes": 4}), nn.Linear)
     assert models.is_for("mine_of_test:build", "classification")
     assert not models.is_for("mine_of_test:build", "detection")
+    for what in ("rmtree", "Not", "nn", "none"):  # not its own, no layers, no functions
+        with pytest.raises(UserError, match="has no network"):
+            models.build(f"mine_of_test:{what}", {"num_classes": 4})
     assert own.imagenet_address("paddle.vision.resnet18")[0].endswith(".pdparams")
 
 

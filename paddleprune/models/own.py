@@ -65,17 +65,19 @@ def _find(name: str) -> Callable[..., nn.Layer]:
         path = LIBRARIES[path]
     module = _module(path, name)
     found = getattr(module, function, None)
-    layer = inspect.isclass(found) and issubclass(found, nn.Layer)
-    if not layer and not (inspect.isfunction(found) and not function.startswith("_")):
-        valid = [n for n, v in vars(module).items() if _makes_networks(n, v)]
+    if not _makes_networks(module, function, found):
+        valid = [n for n, value in vars(module).items() if _makes_networks(module, n, value)]
         raise UserError(f"model.name: '{path}' has no network '{function[:80]}'; {suggest(function, valid)}")
     return found  # type: ignore[return-value]
 
 
-def _makes_networks(name: str, value: Any) -> bool:
+def _makes_networks(module: Any, name: str, value: Any) -> bool:
+    """Is it a Layer's class, or a function of the module's own package? What the module imported from others is not
+    for a file to call."""
     if inspect.isclass(value):
         return issubclass(value, nn.Layer)
-    return inspect.isfunction(value) and not name.startswith("_")
+    package = module.__name__.split(".")[0]
+    return inspect.isfunction(value) and value.__module__.split(".")[0] == package and name[0] != "_"
 
 
 def _module(path: str, name: str) -> Any:
