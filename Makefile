@@ -11,7 +11,7 @@ CONFIG := configs/classification/mobilenet_v2_sample.yml
 # Paddle Lite files for x86 and arm; where Paddle Lite is not installed, Paddle Inference ones.
 FORMAT = $(shell $(PYTHON) -c "from paddleprune.export import lite; print('lite' if lite.installed() else 'inference')" 2>/dev/null)
 
-# OMP_NUM_THREADS=1: two processes of one thread are faster than of two on two cores.
+# OMP_NUM_THREADS=1: two processes of more threads each would fight for two cores.
 .PHONY: demo test test-long lint setup clean
 
 setup: $(READY)

@@ -83,22 +83,18 @@ class Pruner:
         """
         engine, images = self._engine(score, batches, metric), sum(map(len, batches))
         scores = criteria.scores(criterion, self.groups, self.network)
-        of = getattr(metric or score, "__name__", "score")
+        name = getattr(metric or score, "__name__", "<lambda>")
+        of = "score" if name == "<lambda>" else name
         facts = Provenance(
             type(self.network).__name__, fingerprint(self.network), _digest(batches), images, of,
             higher_is_better, criterion,
         )  # fmt: skip
-        if save_file is None:
-            table = Sensitivities(
-                facts, engine.baseline(), {}, dict(self.groups.reasons), groups=list(self.groups)
-            )
-        else:
-            table = start(Path(save_file), facts, self.groups, engine.baseline)
+        path = None if save_file is None else Path(save_file)
+        table = start(path, facts, self.groups, engine.baseline)
         search = Search(engine, self.groups, scores, table.baseline, higher_is_better, tuple(ratios), budget)
         found = one_by_one(search, table.curves, list(self.groups))
         with bar(None, "analyse", len(self.groups), "group", True, 0) as progress:
-            for name, points in found if save_file is None else complete(table, Path(save_file), found):
-                table.add(name, points)
+            for _, points in complete(table, path, found):
                 progress.update(0 if points else 1)
         self.table = table
         return table

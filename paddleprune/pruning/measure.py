@@ -106,15 +106,15 @@ class Search:
 
 
 def start(
-    save_file: Path,
+    save_file: Path | None,
     provenance: Provenance,
     groups: Groups,
     baseline: Callable[[], float],
     note: Mapping[str, Any] | None = None,
 ) -> Sensitivities:
     """The table in `save_file` if it is of the same provenance; a new one with its baseline if there
-    is none. A file of another model, data set, metric or criterion is refused with a UserError."""
-    if save_file.exists():
+    is none, kept in memory alone without a `save_file`. A file of another model, data set, metric or criterion is refused with a UserError."""
+    if save_file is not None and save_file.exists():
         table = Sensitivities.read(save_file)
         refuse_other(table.provenance, provenance, f"--save_file: {save_file}")
         return table
@@ -126,7 +126,7 @@ def start(
         )
     reasons, names = dict(groups.reasons), list(groups)
     table = Sensitivities(provenance, value, {}, reasons, dict(note or {}), groups=names)
-    write_json(save_file, table.as_dict())
+    _keep(table, save_file)
     return table
 
 
@@ -138,10 +138,15 @@ def one_by_one(search: Search, curves: Mapping[str, Mapping[float, float]], name
         yield name, {}
 
 
-def complete(table: Sensitivities, save_file: Path, found: Found) -> Found:
+def complete(table: Sensitivities, save_file: Path | None, found: Found) -> Found:
     """Write the points as they are found, in whatever order; the finished file does not tell."""
     for name, points in found:
         if points:
             table.add(name, points)
-            write_json(save_file, table.as_dict())
+            _keep(table, save_file)
         yield name, points
+
+
+def _keep(table: Sensitivities, save_file: Path | None) -> None:
+    if save_file is not None:
+        write_json(save_file, table.as_dict())

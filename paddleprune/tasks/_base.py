@@ -113,7 +113,7 @@ def main_and_helpers(outputs: Any) -> tuple[Any, list[Any]]:
     return first, helpers
 
 
-HELPERS = 0.4  # of a helping head's loss in the sum, as PaddleSeg and GoogLeNet have it
+HELPERS = 0.4  # of a helping head's loss in the sum, as PaddleSeg's configs have it
 
 
 class First(nn.Layer):
