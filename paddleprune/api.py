@@ -221,16 +221,20 @@ def _mobilenet_v1(num_classes: int, scale: float = 1.0) -> Model:
 
 def _sensitivities(
     model: Model, save_file: str, eval_dataset: Dataset | None = None, batch_size: int = 8,
-    criterion: str = "l1_norm", ratios: Sequence[float] = RATIOS,
+    criterion: str = "reconstruction", ratios: Sequence[float] = RATIOS, compensate: int = 256,
 ) -> dict[str, dict[float, float]]:  # fmt: skip
-    """Analyse a trained model; {group: {ratio: relative loss}}, also in `save_file` (JSON)."""
+    """Analyse a trained model; {group: {ratio: relative loss}}, also in `save_file` (JSON).
+
+    `compensate`: training pictures by which the layers behind removed channels make up for them; PaddleX has 0
+    and criterion="l1_norm"."""
     if not isinstance(model, Model):
         raise UserError(
             f"model: a {type(model).__name__}; give what cls, det, seg, matting or load_model made, e.g. "
             "load_model('output/dense/best_model'); for a network of your own there is Pruner(network, example)"
         )
     source = model.source(eval_dataset) if eval_dataset else (None, None)
-    job = Job(model.trained(), *source, criterion, tuple(ratios), batch_size=batch_size)
+    how = {"batch_size": batch_size, "compensate": compensate}
+    job = Job(model.trained(), *source, criterion, tuple(ratios), **how)
     return pipeline.analyse_model(job, save_file).curves
 
 

@@ -21,6 +21,7 @@ from .files import checked_path, exists, shipped
 from .lookup import suggest
 from .texts import parse_yaml, read_yaml
 
+STRATEGIES = ("under_budget", "uniform", "for_target", "least_loss", "adaptive_fixed", "magnitude")
 SIDE = 8192  # longest side of a network's input, pixels
 MANY = 1_000_000  # of what is counted
 
@@ -29,6 +30,7 @@ MANY = 1_000_000  # of what is counted
 class ModelConfig:
     name: str  # a file in paddleprune/models/
     args: dict = field(default_factory=dict)  # arguments of its build()
+    weights: str = ""  # the first ones: IMAGENET, a .pdparams file or a model directory; empty = random
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,18 @@ class TargetConfig:
 
 @dataclass(frozen=True)
 class PruneConfig:
-    strategy: str = "under_budget"  # under_budget | uniform | for_target | adaptive_fixed | magnitude
+    strategy: str = "under_budget"  # a name of STRATEGIES
+    sensitivities: str = ""  # a file, or DEFAULT; for the strategies that need it
+    loss: float = 0.05  # for under_budget: the largest sensitivity allowed to each group
     # for uniform and adaptive_fixed: fraction of channels removed from each group; for magnitude: of weights
     ratio: float = 0.5
     scope: str = ""  # the part of the model that is pruned, e.g. backbone or yolo_blocks; empty = all of it
     threshold: float = 0.6  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
     keep_backbone: bool = False  # for adaptive_fixed
     weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights
-    target: TargetConfig = field(default_factory=TargetConfig)  # for for_target
-    criterion: str = ""  # a function in pruning/criteria.py; empty = the sensitivities', or l1_norm
+    target: TargetConfig = field(default_factory=TargetConfig)  # for for_target and least_loss
+    criterion: str = ""  # of pruning/criteria.py; empty = the sensitivities', or reconstruction
+    compensate: int = 256  # training pictures by which readers make up for what goes; 0 = they do not
     align: int = 8  # kept channels are a multiple of this; 1 = PaddleX
     recalibrate: int = 0  # training batches to re-estimate batch-norm statistics with; 0 = none
 
@@ -160,6 +165,8 @@ def check_ranges(config: Config) -> Config:
         ("train.log_every", train.log_every, train.log_every > 0, "above 0"),
         ("train.step_epochs", train.step_epochs, all(n > 0 for n in train.step_epochs), "above 0"),
         ("train.label_smoothing", train.label_smoothing, 0 <= train.label_smoothing < 1, "in [0, 1)"),
+        ("prune.loss", config.prune.loss, 0 <= config.prune.loss < 1, "in [0, 1)"),
+        ("prune.compensate", config.prune.compensate, 0 <= config.prune.compensate <= MANY, f"0 to {MANY}"),
         ("prune.recalibrate", config.prune.recalibrate, config.prune.recalibrate >= 0, "0 or more"),
         ("prune.ratio", config.prune.ratio, 0 <= config.prune.ratio < 1, "in [0, 1)"),
         ("prune.threshold", config.prune.threshold, 0 <= config.prune.threshold <= 1, "in [0, 1]"),
@@ -175,11 +182,7 @@ def check_ranges(config: Config) -> Config:
     choices = [
         ("train.optimizer", config.train.optimizer, ("momentum", "adam", "adamw")),
         ("train.schedule", config.train.schedule, ("cosine", "linear", "step", "constant")),
-        (
-            "prune.strategy",
-            config.prune.strategy,
-            ("under_budget", "uniform", "for_target", "adaptive_fixed", "magnitude"),
-        ),
+        ("prune.strategy", config.prune.strategy, STRATEGIES),
         ("prune.weights", config.prune.weights, ("inherit", "scratch")),
         ("prune.target.runtime", config.prune.target.runtime, ("inference", "lite", "openvino", "onnx")),
     ]

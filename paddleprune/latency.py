@@ -26,6 +26,7 @@ from .progress import bar
 from .pruning import criteria, ratios
 from .pruning.groups import Groups
 from .pruning.narrow import narrow
+from .pruning.observed import Observed
 from .pruning.plan import keep_count, make_plan
 from .tasks._base import Task
 from .texts import read_json
@@ -91,11 +92,12 @@ class Stopwatch:
 
 
 def choose(
-    saved: SavedModel, task: Task, groups: Groups, prune: PruneConfig, file: str | None, folder: Path
-) -> scheme.Scheme:
+    saved: SavedModel, task: Task, groups: Groups, prune: PruneConfig, folder: Path,
+    observed: Observed | None = None,
+) -> scheme.Scheme:  # fmt: skip
     """Ratios that leave `prune.target.latency` of the dense latency, at the smallest predicted loss.
 
-    `file`: sensitivities; `folder`: where the latency table is kept. Raises UserError if it cannot be reached.
+    `observed`: instead of sensitivities; `folder`: where the latency table is kept. Raises UserError if it cannot be reached.
     """
     if ranks.size() > 1:
         raise UserError(
@@ -103,7 +105,7 @@ def choose(
             "train.epochs=0 in one process, then train that model in several"
         )
     target, name = prune.target, saved.facts["model"]["name"]
-    curves, source, criterion = scheme.curves_of(prune, file, groups, name)
+    curves, source, criterion = scheme.curves_of(prune, groups, name, observed)
     watch = Stopwatch(saved, task, groups, target.runtime, target.threads)
     table = measure(watch, curves, prune.align, folder / f"latency_{target.runtime}_t{target.threads}.json")
     asked, tried = target.latency, []

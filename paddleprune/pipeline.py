@@ -6,6 +6,7 @@ train  ->  analyse  ->  train, pruned  ->  export
 import itertools
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,14 @@ def train(
     Returns what is written to `save_dir/metrics.json`.
     """
     folder = checked_path(save_dir, "--save_dir")
+    config = scheme.at_the_door(config, sensitivities_file, eval_metric_loss)
+    if pretrain_weights is not None:
+        config = replace(config, model=replace(config.model, weights=str(pretrain_weights)))
     with only_one(folder):
-        return _train(config, folder, pretrain_weights, sensitivities_file, eval_metric_loss, resume)
+        return _train(config, folder, resume)
 
 
-def _train(
-    config: Config, folder: Path, pretrain_weights: str | None, sensitivities_file: str | None,
-    eval_metric_loss: float | None, resume: bool,
-) -> dict[str, Any]:  # fmt: skip
+def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
     train_set = open_dataset(config.data, "train", config.train.seed)
     eval_set = open_dataset(config.data, "val")
     if eval_set.labels != train_set.labels:
@@ -78,20 +79,20 @@ def _train(
         saved = checkpoint.load_model(folder / "latest")
         refuse_other_run(folder, config, saved, train_set, eval_set)
     else:
-        if pretrain_weights and folder.resolve() in Path(pretrain_weights).resolve().parents:
+        weights = config.model.weights
+        if weights and folder.resolve() in Path(weights).resolve().parents:
             raise UserError(
                 f"--save_dir: '{folder}' holds the model of --pretrain_weights, which would be replaced; "
                 "choose another folder"
             )
-        first = scheme.prunes_first(config.prune, sensitivities_file, eval_metric_loss)
-        saved = new_model(config, task, pretrain_weights)
+        first = scheme.prunes_first(config.prune)
+        saved = new_model(config, task)
         saved.facts["lists"] = fingerprints(train_set, eval_set)
         if ranks.rank() == 0:
             check_data(train_set, eval_set, folder)
         if first:
-            tables = beside(pretrain_weights, folder)
-            known = pretrain_weights is not None or config.prune.weights == "scratch"
-            prune(saved, known, config, task, batches, eval_set, sensitivities_file, eval_metric_loss, tables)
+            known = bool(weights) or config.prune.weights == "scratch"
+            prune(saved, known, config, task, batches, eval_set, beside(weights, folder))
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     run = Run(saved.network, task, batches, config.train, optimizer, schedule)
     if resume:

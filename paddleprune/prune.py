@@ -1,5 +1,6 @@
 """A trained network is made smaller before it is trained again: channels go, or single weights."""
 
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -7,18 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from . import cost, latency, models, scheme
+from . import cost, latency, models, plan_table, scheme
 from .config import Config
 from .data.dataset import Batches, Dataset
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .engine.fit import Hook
 from .engine.hooks import KeepZeros
+from .engine.pictures import pictures
 from .engine.recalibrate import recalibrate
 from .engine.score import score
 from .errors import UserError
-from .pruning.groups import find_groups
+from .graph.example import Example
+from .pruning import criteria
+from .pruning.compensate import narrow_compensated
+from .pruning.groups import Groups, find_groups
 from .pruning.narrow import narrow
+from .pruning.observed import Observed
+from .pruning.readers import pictures_that_fit
 from .pruning.unstructured import apply_masks, magnitude_masks, present_masks
 from .tasks._base import Task
 
@@ -27,8 +34,7 @@ Choice = tuple[dict[str, Any], Callable[[], None]]  # what was chosen, for the f
 
 
 def prune(
-    saved: SavedModel, known: bool, config: Config, task: Task, batches: Batches, eval_set: Dataset,
-    sensitivities_file: str | None, eval_metric_loss: float | None, folder: Path,
+    saved: SavedModel, known: bool, config: Config, task: Task, batches: Batches, eval_set: Dataset, folder: Path
 ) -> None:  # fmt: skip
     """Narrow `saved.network` by the config's strategy and judge it before retraining. What was done goes
     into `saved.facts["pruning"]`, measured latencies into `folder`. Raises UserError for a model
@@ -42,15 +48,9 @@ def prune(
     size, main = config.data.batch_size, task.metric.main
     if config.prune.strategy == "magnitude":
         facts, narrow = _choose_weights(saved, config)
+        _refuse_random(known)
     else:
-        facts, narrow = _choose_channels(
-            saved, config, task, batches, sensitivities_file, eval_metric_loss, folder
-        )
-    if not known:
-        raise UserError(
-            "--pretrain_weights: missing; without it the network that is pruned has random weights. Give the "
-            "best_model/ of a run, or set prune.weights=scratch to train a narrow network anew"
-        )
+        facts, narrow = _choose_channels(saved, known, config, task, batches, folder)
     before = score(saved.network, task, eval_set, size, "before pruning")[main]
     dense: dict[str, Any] = cost.count(saved.network, saved.image_shape).as_dict()
     dense |= {"value": before, "weights": checkpoint.fingerprint(saved.network)}
@@ -58,6 +58,14 @@ def prune(
     after = score(saved.network, task, eval_set, size, "before retraining")[main]
     log.info("%s: %.4f dense, %.4f pruned, before retraining", main, before, after)
     saved.facts["pruning"] = {**facts, "dense": dense, "before_retrain": after}
+
+
+def _refuse_random(known: bool) -> None:
+    if not known:
+        raise UserError(
+            "--pretrain_weights: missing; without it the network that is pruned has random weights. Give the "
+            "best_model/ of a run, or set prune.weights=scratch to train a narrow network anew"
+        )
 
 
 def hooks_for(saved: SavedModel, config: Config) -> list[Hook]:
@@ -68,29 +76,62 @@ def hooks_for(saved: SavedModel, config: Config) -> list[Hook]:
 
 
 def _choose_channels(
-    saved: SavedModel, config: Config, task: Task, batches: Batches, file: str | None, budget: float | None,
-    folder: Path,
-) -> Choice:  # fmt: skip
+    saved: SavedModel, known: bool, config: Config, task: Task, batches: Batches, folder: Path
+) -> Choice:
     groups = find_groups(saved.network, saved.image_shape)
-    name = saved.facts["model"]["name"]
-    if config.prune.strategy == "for_target" and scheme.target_of(config.prune)[0] == "latency":
-        chosen = latency.choose(saved, task, groups, config.prune, file, folder)
+    name, asked = saved.facts["model"]["name"], config.prune
+    seen = _Seen(saved, config, groups)
+    blind = asked.strategy == "least_loss" and not asked.sensitivities
+    if blind:
+        _refuse_random(known)
+    residuals = seen.observed() if blind and scheme.compensates(asked) else None
+    if asked.strategy in ("for_target", "least_loss") and scheme.target_of(asked)[0] == "latency":
+        chosen = latency.choose(saved, task, groups, asked, folder, residuals)
     else:
-        chosen = scheme.choose(config.prune, groups, name, file, budget, saved.network)
-    plan = scheme.plan_of(chosen, config.prune.align, groups, saved.network)
-    log.info("%s", scheme.table(groups, plan, chosen))
+        chosen = scheme.choose(asked, groups, name, saved.network, residuals)
+    scheme.refuse_empty(chosen, asked.align, groups)
+    _refuse_random(known)
+    observed = seen.observed() if chosen.criterion == criteria.RECONSTRUCTION else None
+    plan = scheme.plan_of(chosen, asked.align, groups, saved.network, observed)
+    log.info("%s", plan_table.table(groups, plan, chosen))
 
     def carry_out() -> None:
-        narrow(saved.network, plan, saved.image_shape, groups)
-        if config.prune.recalibrate:
-            recalibrate(saved.network, batches.epoch(), config.prune.recalibrate)
+        if scheme.compensates(asked):
+            mended = narrow_compensated(saved.network, plan, saved.image_shape, groups, seen.pictures)
+            log.info("%d layers make up for what went, by %d pictures", len(mended), len(seen.pictures))
+        else:
+            narrow(saved.network, plan, saved.image_shape, groups)
+        if asked.recalibrate:
+            recalibrate(saved.network, batches.epoch(), asked.recalibrate)
             ranks.average_statistics(saved.network)
-        if config.prune.weights == "scratch":
+        if asked.weights == "scratch":
             saved.network = models.build(name, saved.facts["model"]["args"])
             narrow(saved.network, plan, saved.image_shape, check=False)
         saved.plan = plan
 
-    return {"scheme": chosen.title, "criterion": chosen.criterion, "align": config.prune.align}, carry_out
+    facts = {"scheme": chosen.title, "criterion": chosen.criterion, "align": asked.align}
+    return {**facts, "compensated": asked.compensate if scheme.compensates(asked) else 0}, carry_out
+
+
+class _Seen:
+    """The pictures that the network is looked at with, and what is seen; read when they are first asked for."""
+
+    def __init__(self, saved: SavedModel, config: Config, groups: Groups):
+        self.saved, self.config, self.groups = saved, config, groups
+        self._observed: Observed | None = None
+
+    @functools.cached_property
+    def pictures(self) -> np.ndarray:
+        fit = pictures_that_fit(self.groups)
+        if fit < self.config.prune.compensate:
+            log.info("%d pictures are looked at, as many as memory holds", fit)
+        return pictures(self.config.data, min(self.config.prune.compensate, fit))
+
+    def observed(self) -> Observed:
+        if self._observed is None:
+            example = Example(self.saved.image_shape)
+            self._observed = Observed(self.saved.network, example, self.groups, self.pictures)
+        return self._observed
 
 
 def _choose_weights(saved: SavedModel, config: Config) -> Choice:

@@ -7,10 +7,14 @@
     small = pruner.narrow(plan)                          a smaller network; the first one stays as it was
     plan.save("plan.json"); narrow(fresh, Plan.load("plan.json"))
 
+With some pictures (inputs of the network, without labels), `Pruner(network, example, pictures=images)`, what reads the
+removed channels makes up for them: in what is measured, in which channels go, and in the narrow network.
+
 For networks that are trained, evaluated and exported by the tool's own commands see pipeline.py.
 """
 
 import copy
+import functools
 import hashlib
 import logging
 import os
@@ -29,13 +33,15 @@ from .lookup import suggest
 from .modes import evaluating
 from .progress import bar
 from .pruning import criteria
+from .pruning.compensate import narrow_compensated
 from .pruning.groups import Groups, find_groups
 from .pruning.measure import Engine, PlainEngine, Search, complete, one_by_one, start
 from .pruning.narrow import narrow
+from .pruning.observed import Observed
 from .pruning.plan import Plan, make_plan
 from .pruning.sensitivity import RATIOS, Provenance, Sensitivities
 from .pruning.trusted import trusted_replay
-from .strategies import Setting, Strategy
+from .strategies import LeastLoss, Setting, Strategy
 from .weights import fingerprint
 
 log = logging.getLogger(__name__)
@@ -48,7 +54,8 @@ class Pruner:
 
     `example`: what it is called with: the shape of one image (C, H, W), or a tensor, or a list, tuple or dict of tensors.
     `keep`: beginnings of names of layers that must stay whole. `rules`: {operator: rule} for operators of your
-    own (channels/rules/). Raises UserError for a network that cannot be traced on the example.
+    own (channels/rules/). `pictures`: some dozens or hundreds of its inputs in one array; it is run on them as one batch.
+    Raises UserError for a network that cannot be traced on the example.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class Pruner:
         example: Any,
         keep: Sequence[str] = (),
         rules: Mapping[str, Rule] | None = None,
+        pictures: np.ndarray | None = None,
     ):
         if not isinstance(network, nn.Layer):
             raise UserError(f"Pruner: network is a {type(network).__name__}; give a paddle.nn.Layer")
@@ -64,13 +72,35 @@ class Pruner:
         found = find_groups(network, self.example, rules)
         self.groups: Groups = found.without(_protected(found, [keep] if isinstance(keep, str) else keep))
         self.table: Sensitivities | None = None
+        self.pictures = self._checked(pictures)
+
+    def _checked(self, pictures: np.ndarray | None) -> np.ndarray | None:
+        if pictures is None:
+            return None
+        array, (shape, _), *others = np.asarray(pictures), *self.example.specs()
+        if others or array.shape[1:] != tuple(shape[1:]) or not len(array):
+            raise UserError(
+                f"pictures: an array of {list(array.shape)}; the network takes {[list(s) for s, _ in self.example.specs()]}"
+            )
+        return array
+
+    @functools.cached_property
+    def observed(self) -> Observed | None:
+        """The network as it is on the pictures; None without any."""
+        if self.pictures is None:
+            return None
+        return Observed(self.network, self.example, self.groups, self.pictures)
+
+    def _scores(self, criterion: str | None) -> tuple[str, dict[str, np.ndarray]]:
+        name = criterion or ("l1_norm" if self.pictures is None else criteria.RECONSTRUCTION)
+        return name, criteria.scores(name, self.groups, self.network, self.observed)
 
     def __str__(self) -> str:
         return self.groups.describe()
 
     def sensitivities(
         self, score: Score | None = None, *, batches: Sequence[np.ndarray] = (), metric: Metric | None = None,
-        ratios: Sequence[float] = RATIOS, criterion: str = "l1_norm", higher_is_better: bool = True,
+        ratios: Sequence[float] = RATIOS, criterion: str | None = None, higher_is_better: bool = True,
         budget: float | None = None, save_file: str | Path | None = None,
     ) -> Sensitivities:  # fmt: skip
         """How much each group's pruning hurts: {group: {ratio: relative loss}} in `.curves`.
@@ -82,12 +112,12 @@ class Pruner:
         by point, and gone on with. Raises UserError for a file of another analysis, and a score of 0 or NaN.
         """
         engine, images = self._engine(score, batches, metric), sum(map(len, batches))
-        scores = criteria.scores(criterion, self.groups, self.network)
+        used, scores = self._scores(criterion)
         name = getattr(metric or score, "__name__", "<lambda>")
         of = "score" if name == "<lambda>" else name
         facts = Provenance(
             type(self.network).__name__, fingerprint(self.network), _digest(batches), images, of,
-            higher_is_better, criterion,
+            higher_is_better, used, 0 if self.observed is None else self.observed.count,
         )  # fmt: skip
         path = None if save_file is None else Path(save_file)
         table = start(path, facts, self.groups, engine.baseline)
@@ -105,7 +135,7 @@ class Pruner:
                 "sensitivities: give score(network) -> float, or batches=[...] and metric=..., one of the two"
             )
         if score is not None:
-            return PlainEngine(self.network, self.groups, lambda: float(score(self.network)))
+            return PlainEngine(self.network, self.groups, lambda: float(score(self.network)), self.observed)
         assert metric is not None
         if len(self.example.specs()) > 1:
             raise UserError(
@@ -119,11 +149,11 @@ class Pruner:
 
         replay = trusted_replay(
             self.network, self.example, self.groups, scores, arrays[0][:2], len(arrays[0]),
-            sum(map(len, arrays)), os.cpu_count() or 1,
+            sum(map(len, arrays)), os.cpu_count() or 1, self.observed,
         )  # fmt: skip
         if replay is None:
             log.warning("replay computes something else than the network; it is evaluated as a whole, slowly")
-            return PlainEngine(self.network, self.groups, lambda: scores(self._forward, 1)[0])
+            return PlainEngine(self.network, self.groups, lambda: scores(self._forward, 1)[0], self.observed)
         return replay
 
     def _forward(self, array: np.ndarray) -> list[list[np.ndarray]]:
@@ -133,21 +163,27 @@ class Pruner:
         return [[value.numpy() for value in outputs]]
 
     def plan(
-        self, strategy: Strategy, criterion: str = "l1_norm", align: int = 1,
+        self, strategy: Strategy, criterion: str | None = None, align: int = 1,
         sensitivities: Sensitivities | None = None,
     ) -> Plan:  # fmt: skip
         """Which channels stay. `strategy`: of paddleprune.strategies; `criterion`: which of a group's channels go first;
-        `align`: channels left are rounded up to a multiple. Sensitivities: of the last analysis, if not given."""
+        `align`: channels left are rounded up to a multiple. Sensitivities: of the last analysis, if not given. `LeastLoss`
+        goes by the pictures where there was none."""
         table = sensitivities or self.table
         curves = {} if table is None else {n: c for n, c in table.curves.items() if n in self.groups}
+        if not curves and self.observed is not None and isinstance(strategy, LeastLoss):
+            curves = self.observed.curves()
         ratios = strategy.ratios(Setting(self.groups, list(self.groups), curves, align))
-        return make_plan(self.groups, ratios, criteria.scores(criterion, self.groups, self.network), align)
+        return make_plan(self.groups, ratios, self._scores(criterion)[1], align)
 
     def narrow(self, plan: Plan) -> nn.Layer:
         """A copy of the network without what `plan` removes: compared with the masked network on the example, and tried in
         training mode. The network itself stays as it is. Raises UserError if the plan is of another."""
         small = copy.deepcopy(self.network)
-        narrow(small, plan, self.example, self.groups)
+        if self.pictures is None:
+            narrow(small, plan, self.example, self.groups)
+        else:
+            narrow_compensated(small, plan, self.example, self.groups, self.pictures)
         return small
 
     def cost(self, plan: Plan | None = None) -> Any:

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from paddle import nn
 
-from .config import PruneConfig
+from .config import Config, PruneConfig
 from .errors import UserError
 from .files import shipped
 from .lookup import suggest
@@ -16,22 +15,26 @@ from .models import parts
 from .pruning import criteria, interop
 from .pruning.adaptive import adaptive_fixed
 from .pruning.groups import Groups
-from .pruning.plan import Plan, make_plan
+from .pruning.observed import Observed
+from .pruning.plan import Plan, keep_count, make_plan
+from .pruning.ratios import under_budget
 from .pruning.sensitivity import Provenance, Sensitivities
-from .strategies import ForTarget, Setting, UnderBudget, Uniform
+from .strategies import ForTarget, LeastLoss, Setting, UnderBudget, Uniform
 
 log = logging.getLogger(__name__)
 
 DEFAULT = "DEFAULT"
 UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
 NO_FILE = ("uniform", "adaptive_fixed", "magnitude")  # strategies that need no sensitivities
+OF_OTHERS = ("adaptive_fixed", "magnitude")  # strategies that end with what they remove
 TAKEN_BY = (  # settings that some strategies have no use for
-    (("target",), ("for_target",)),
+    (("target",), ("for_target", "least_loss")),
+    (("loss",), ("under_budget",)),
     (("ratio",), ("uniform", "adaptive_fixed", "magnitude")),
     (("threshold", "keep_backbone"), ("adaptive_fixed",)),
-    (("criterion", "align"), ("under_budget", "uniform", "for_target")),
+    (("criterion", "align", "compensate"), ("under_budget", "uniform", "for_target", "least_loss")),
 )
-DEFAULT_LOSS = 0.05  # of --eval_metric_loss, as in PaddleX
+DEFAULT_LOSS = PruneConfig().loss  # of --eval_metric_loss, as in PaddleX
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,16 @@ class Scheme:
 
 
 def choose(
-    prune: PruneConfig, groups: Groups, model: str, file: str | None, budget: float | None,
-    network: nn.Layer | None = None,
+    prune: PruneConfig, groups: Groups, model: str, network: nn.Layer | None = None,
+    observed: Observed | None = None,
 ) -> Scheme:  # fmt: skip
-    """Ratios by `prune.strategy`; `network` is what adaptive_fixed looks at. Raises UserError for what
-    does not go together."""
+    """Ratios by `prune.strategy`; `network` is what adaptive_fixed looks at, `observed` what least_loss does without
+    sensitivities. Raises UserError for what does not go together."""
     names = in_scope(prune.scope, groups, model)
     only = f", only {prune.scope}" if prune.scope else ""
     if prune.strategy == "uniform":
         chosen = Uniform(prune.ratio).ratios(Setting(groups, names))
-        return Scheme(chosen, f"uniform {prune.ratio}{only}", prune.criterion or "l1_norm")
+        return Scheme(chosen, f"uniform {prune.ratio}{only}", prune.criterion or own_criterion(prune))
     if prune.strategy == "adaptive_fixed":
         assert network is not None
         chosen = adaptive_fixed(
@@ -63,45 +66,78 @@ def choose(
         )
         body = "backbone kept" if prune.keep_backbone else f"threshold {prune.threshold}"
         return Scheme(chosen, f"adaptive_fixed, {body}, ratio {prune.ratio}", "l1_norm", align=1)
-    curves, source, criterion = curves_of(prune, file, groups, model)
-    if prune.strategy == "for_target":
+    curves, source, criterion = curves_of(prune, groups, model, observed)
+    setting = Setting(groups, names, curves, prune.align)
+    if prune.strategy == "least_loss":
         what, target = target_of(prune)
-        strategy = ForTarget(**{what: target})
-        chosen, found = strategy.with_budget(Setting(groups, names, curves, prune.align))
+        least = LeastLoss(**{what: target})
+        chosen = least.ratios(setting)
+        title = f"{source}, {target:g} of the {what} at the least loss"
+    elif prune.strategy == "for_target":
+        what, target = target_of(prune)
+        chosen, found = ForTarget(**{what: target}).with_budget(setting)
         title = f"{source}, {target:g} of the {what}, eval_metric_loss {found:.4f}"
     else:
-        budget = DEFAULT_LOSS if budget is None else budget
-        chosen = UnderBudget(budget).ratios(Setting(groups, names, curves))
-        title = f"{source}, eval_metric_loss {budget}"
+        chosen = UnderBudget(prune.loss).ratios(setting)
+        title = f"{source}, eval_metric_loss {prune.loss}"
     return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
 
 
+def compensates(prune: PruneConfig) -> bool:
+    """Do readers make up for what goes? Not for weights that are thrown away, nor in the schemes of others."""
+    return prune.compensate > 0 and prune.weights == "inherit" and prune.strategy not in OF_OTHERS
+
+
+def own_criterion(prune: PruneConfig) -> str:
+    """The criterion where nobody named one."""
+    return criteria.RECONSTRUCTION if compensates(prune) else "l1_norm"
+
+
 def curves_of(
-    prune: PruneConfig, file: str | None, groups: Groups, model: str
+    prune: PruneConfig, groups: Groups, model: str, observed: Observed | None = None
 ) -> tuple[dict[str, dict[float, float]], str, str]:
     """The curves of the groups in scope, where they are from, and the criterion to prune by. Raises
-    UserError without a file."""
-    if file is None:
-        raise UserError(
-            f"prune.strategy: '{prune.strategy}' needs sensitivities; add --sensitivities_file "
-            "DEFAULT or a file of tools/sensitivity.py"
-        )
-    names = in_scope(prune.scope, groups, model)
-    table = read_table(file, groups, model)
+    UserError without a file, where there is nothing else to go by."""
+    names, only = in_scope(prune.scope, groups, model), f", only {prune.scope}" if prune.scope else ""
+    if not prune.sensitivities:
+        if prune.strategy != "least_loss" or observed is None:
+            raise UserError(
+                f"prune.strategy: '{prune.strategy}' needs sensitivities; add --sensitivities_file "
+                "DEFAULT or a file of tools/sensitivity.py"
+            )
+        curves = {name: lost for name, lost in observed.curves().items() if name in names}
+        return curves, f"residuals{only}", prune.criterion or own_criterion(prune)
+    table = read_table(prune.sensitivities, groups, model)
     curves = {name: curve for name, curve in table.curves.items() if name in names}
-    source = DEFAULT if file == DEFAULT else Path(file).name
+    source = DEFAULT if prune.sensitivities == DEFAULT else Path(prune.sensitivities).name
     measured = table.provenance.criterion
-    criterion = prune.criterion or ("l1_norm" if measured == UNKNOWN else measured)
-    return curves, source + (f", only {prune.scope}" if prune.scope else ""), criterion
+    usual = own_criterion(prune) if measured == UNKNOWN or not table.provenance.compensated else measured
+    if not compensates(prune):
+        usual = "l1_norm" if measured in (UNKNOWN, criteria.RECONSTRUCTION) else measured
+    return curves, source + only, prune.criterion or usual
 
 
-def prunes_first(prune: PruneConfig, file: str | None, budget: float | None) -> bool:
-    """Whether a training prunes before it begins: there is a file, or the strategy needs none. Raises UserError
-    for a file, a budget or settings that the strategy does not take, or that would have no effect."""
-    usual = PruneConfig()
-    if budget is not None and file is None:
+def at_the_door(config: Config, file: str | None, budget: float | None) -> Config:
+    """The config with --sensitivities_file and --eval_metric_loss in their places. Raises UserError where they do not go
+    with its strategy."""
+    prune = config.prune
+    if budget is not None and file is None and not prune.sensitivities:
         raise UserError("--eval_metric_loss: needs --sensitivities_file FILE or DEFAULT; add it")
-    if file is None and prune.strategy == usual.strategy:
+    if budget is not None and prune.strategy != "under_budget":
+        raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
+    if budget is not None:
+        under_budget({}, budget)  # refuses what is none
+        prune = replace(prune, loss=budget)
+    return replace(
+        config, prune=replace(prune, sensitivities=prune.sensitivities if file is None else str(file))
+    )
+
+
+def prunes_first(prune: PruneConfig) -> bool:
+    """Whether a training prunes before it begins: there is a file, or the strategy needs none. Raises UserError
+    for a file or settings that the strategy does not take, or that would have no effect."""
+    usual = PruneConfig()
+    if not prune.sensitivities and prune.strategy == usual.strategy:
         if prune != usual:
             raise UserError(
                 "prune: its settings have no effect without --sensitivities_file FILE or DEFAULT, or a "
@@ -119,10 +155,14 @@ def prunes_first(prune: PruneConfig, file: str | None, budget: float | None) -> 
         prune.target.runtime != usual.target.runtime or prune.target.threads != usual.target.threads
     ):  # fmt: skip
         raise UserError("prune.target: runtime and threads are for prune.target.latency; leave them out")
-    if budget is not None and prune.strategy != "under_budget":
-        raise UserError(f"--eval_metric_loss: prune.strategy '{prune.strategy}' takes none; leave it out")
-    if file is not None and prune.strategy in NO_FILE:
+    if prune.sensitivities and prune.strategy in NO_FILE:
         raise UserError(f"--sensitivities_file: prune.strategy '{prune.strategy}' takes none; leave it out")
+    if prune.criterion:
+        criteria.refuse_unknown(prune.criterion)
+    if prune.criterion == criteria.RECONSTRUCTION and not compensates(prune):
+        raise UserError(
+            "prune.criterion: 'reconstruction' needs pictures; leave prune.compensate above 0 and prune.weights=inherit"
+        )
     return True
 
 
@@ -214,45 +254,19 @@ def target_of(prune: PruneConfig) -> tuple[str, float]:
     return targets[0]
 
 
-def plan_of(scheme: Scheme, align: int, groups: Groups, network: nn.Layer) -> Plan:
-    """The channels that go, by the scheme's criterion. Raises UserError if none would."""
-    scores = criteria.scores(scheme.criterion, groups, network)
-    plan = make_plan(groups, scheme.ratios, scores, scheme.align or align)
-    if not plan.kept:
+def plan_of(
+    scheme: Scheme, align: int, groups: Groups, network: nn.Layer, observed: Observed | None = None
+) -> Plan:
+    """The channels that go, by the scheme's criterion."""
+    scores = criteria.scores(scheme.criterion, groups, network, observed)
+    return make_plan(groups, scheme.ratios, scores, scheme.align or align)
+
+
+def refuse_empty(scheme: Scheme, align: int, groups: Groups) -> None:
+    """Raises UserError if nothing would be pruned."""
+    counts = {name: groups[name].units_of(scheme.align or align) for name in scheme.ratios}
+    if all(keep_count(groups[n].size, r, counts[n]) == groups[n].size for n, r in scheme.ratios.items()):
         raise UserError(
             f"nothing would be pruned ({scheme.title}, align {align}); ask for more (--eval_metric_loss, "
             "prune.ratio or a smaller prune.target), or lower prune.align"
         )
-    return plan
-
-
-def table(groups: Groups, plan: Plan, scheme: Scheme) -> str:
-    """The plan for reading: a line a group, then the totals before and after."""
-    counts = plan.counts()
-    dense, narrow = groups.cost(), groups.cost(counts)
-    shapes = groups.narrow_shapes(counts)
-    width = max(len(name) for name in groups)
-    lines = [
-        f"plan: {scheme.title}, {scheme.criterion}",
-        f"{'group':<{width}}  {'kept':>12}  {'ratio':>5}  {'macs':>15}",
-    ]
-    for name, group in groups.items():
-        kept = counts.get(name, group.size)
-        made = {s.parameter for s in group.slots if s.parameter in groups.positions and s.role != "in"}
-        before = sum(int(np.prod(groups.shapes[w])) * groups.positions[w] for w in made)
-        after = sum(int(np.prod(shapes[w])) * groups.positions[w] for w in made)
-        lines.append(
-            f"{name:<{width}}  {kept:>5} of {group.size:>4}  {1 - kept / group.size:>5.2f}  "
-            f"{_short(before):>6} -> {_short(after):>6}" + ("  whole" if name in scheme.whole else "")
-        )
-    for what in ("params", "macs", "size_bytes"):
-        before, after = getattr(dense, what), getattr(narrow, what)
-        lines.append(f"{what}: {_short(before)} -> {_short(after)} ({before / after:.2f}x smaller)")
-    return "\n".join(lines)
-
-
-def _short(value: float) -> str:
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.2f}{unit}"
-    return f"{value:.0f}"

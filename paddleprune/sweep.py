@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import pipeline
-from .config import Config, dump_config
+from .config import Config, dump_config, load_config
 from .engine import checkpoint
 from .errors import UserError
 from .files import recover_folder
@@ -37,8 +37,12 @@ def sweep(
     weights = checkpoint.fingerprint(checkpoint.load_model(model_dir).network)
     rows: list[dict[str, Any]] = []
     for ratio in sorted(set(ratios)):
-        chosen = replace(config, prune=replace(config.prune, strategy=WHAT[what], ratio=ratio))
-        metrics = _run(chosen, model_dir, Path(save_dir) / f"{what}_{ratio:g}", weights)
+        chosen = replace(
+            config,
+            prune=replace(config.prune, strategy=WHAT[what], ratio=ratio),
+            model=replace(config.model, weights=str(model_dir)),
+        )
+        metrics = _run(chosen, Path(save_dir) / f"{what}_{ratio:g}", weights)
         pruning = metrics["pruning"]
         if not rows:
             dense = pruning["dense"]
@@ -50,12 +54,12 @@ def sweep(
     return rows
 
 
-def _run(config: Config, model_dir: str | Path, folder: Path, weights: str) -> dict[str, Any]:
+def _run(config: Config, folder: Path, weights: str) -> dict[str, Any]:
     """The metrics of one retraining of the model with these `weights`, made if need be. Raises UserError if
     the folder holds another run."""
     begun = folder / "config.yml"
     recover_folder(folder / "latest")
-    if begun.is_file() and begun.read_text(encoding="utf-8") != dump_config(config):
+    if begun.is_file() and _but_for_weights(load_config(begun)) != _but_for_weights(config):
         raise UserError(f"--save_dir: '{folder}' holds a run with another config; choose another folder")
     if (folder / "metrics.json").is_file():
         metrics = read_json(folder / "metrics.json", "metrics")
@@ -65,7 +69,12 @@ def _run(config: Config, model_dir: str | Path, folder: Path, weights: str) -> d
     if (folder / "latest" / "state.json").is_file():
         _refuse_other(checkpoint.load_model(folder / "latest").facts, weights, folder)
         return pipeline.train(config, folder, resume=True)
-    return pipeline.train(config, folder, str(model_dir))
+    return pipeline.train(config, folder)
+
+
+def _but_for_weights(config: Config) -> str:
+    """A model may have moved; what it is, its weights say."""
+    return dump_config(replace(config, model=replace(config.model, weights="")))
 
 
 def _refuse_other(facts: dict[str, Any], weights: str, folder: Path) -> None:

@@ -33,6 +33,7 @@ ROWS = [
     ["tasks"],
     ["engine"],
     ["export", "benchmark", "report", "scheme", "analysis"],
+    ["plan_table"],
     ["prune", "latency", "pruner"],
     ["pipeline", "infer", "api", "sweep", "page"],
     ["cli", "__init__", "__main__"],

@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +108,10 @@ def by_macs(monkeypatch):
 
 @pytest.mark.parametrize("target", [0.4, 0.7])
 def test_the_plan_has_the_latency_that_was_asked_for(model, table_file, tmp_path, by_macs, target):
-    prune = PruneConfig(strategy="for_target", align=1, target=TargetConfig(latency=target))
-    chosen = latency.choose(*model, prune, table_file, tmp_path)
+    prune = PruneConfig(
+        sensitivities=str(table_file), strategy="for_target", align=1, target=TargetConfig(latency=target)
+    )
+    chosen = latency.choose(*model, prune, tmp_path)
     groups = model[2]
     kept = {n: keep_count(groups[n].size, r) for n, r in chosen.ratios.items()}
     assert groups.cost(kept).macs / groups.cost().macs == pytest.approx(target, rel=0.1)
@@ -116,9 +119,11 @@ def test_the_plan_has_the_latency_that_was_asked_for(model, table_file, tmp_path
 
 
 def test_the_table_is_kept_and_belongs_to_its_runtime(model, table_file, tmp_path, by_macs, caplog):
-    prune = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.7))
+    prune = PruneConfig(
+        sensitivities=str(table_file), strategy="for_target", target=TargetConfig(latency=0.7)
+    )
     cache = tmp_path / "latency_inference_t1.json"
-    latency.choose(*model, prune, table_file, tmp_path)
+    latency.choose(*model, prune, tmp_path)
     points = sum(len(c) == 1 for c in by_macs)
     assert points > 20
     raw = json.loads(cache.read_text())
@@ -126,19 +131,21 @@ def test_the_table_is_kept_and_belongs_to_its_runtime(model, table_file, tmp_pat
     del raw["left"][first]  # as if it had been broken off
     cache.write_text(json.dumps(raw))
     by_macs.clear()
-    latency.choose(*model, prune, table_file, tmp_path)
+    latency.choose(*model, prune, tmp_path)
     assert all(list(c) == [first] for c in by_macs if len(c) == 1)
     by_macs.clear()
-    other = PruneConfig(strategy="for_target", align=4, target=TargetConfig(latency=0.7))
+    other = PruneConfig(
+        sensitivities=str(table_file), strategy="for_target", align=4, target=TargetConfig(latency=0.7)
+    )
     with caplog.at_level(logging.INFO):
-        latency.choose(*model, other, table_file, tmp_path)
+        latency.choose(*model, other, tmp_path)
     assert "of another align; measured anew" in caplog.text
     assert sum(len(c) == 1 for c in by_macs) >= points
     by_macs.clear()
     raw = json.loads(Path(table_file).read_text())
     raw["sensitivities"][first]["0.95"] = 0.5  # a ratio that the table does not have
     Path(table_file).write_text(json.dumps(raw))
-    latency.choose(*model, other, table_file, tmp_path)
+    latency.choose(*model, other, tmp_path)
     assert {next(iter(c)) for c in by_macs if len(c) == 1} == {first}
 
 
@@ -150,19 +157,23 @@ def test_a_plan_that_was_good_is_not_thrown_away(model, table_file, tmp_path, mo
         return 0.979 if len(chosen) == 1 else next(measured)
 
     monkeypatch.setattr(latency.Stopwatch, "left", left)
-    prune = PruneConfig(strategy="for_target", align=1, target=TargetConfig(latency=0.5))
-    assert "0.500 measured" in latency.choose(*model, prune, table_file, tmp_path).title
+    prune = PruneConfig(
+        sensitivities=str(table_file), strategy="for_target", align=1, target=TargetConfig(latency=0.5)
+    )
+    assert "0.500 measured" in latency.choose(*model, prune, tmp_path).title
     measured = iter([0.56])  # more is asked for then, which the table cannot give
     with pytest.raises(UserError, match=r"latency: 0.5 cannot be reached on inference; 0.560 is the least"):
-        latency.choose(*model, prune, table_file, tmp_path)
+        latency.choose(*model, prune, tmp_path)
 
 
 def test_what_cannot_be_reached_is_one_line(model, table_file, tmp_path, by_macs):
-    prune = PruneConfig(strategy="for_target", target=TargetConfig(latency=0.02))
+    prune = PruneConfig(
+        sensitivities=str(table_file), strategy="for_target", target=TargetConfig(latency=0.02)
+    )
     with pytest.raises(UserError, match=r"prune.target.latency: .* cannot be reached"):
-        latency.choose(*model, prune, table_file, tmp_path)
+        latency.choose(*model, prune, tmp_path)
     with pytest.raises(UserError, match="needs sensitivities"):
-        latency.choose(*model, prune, None, tmp_path)
+        latency.choose(*model, replace(prune, sensitivities=""), tmp_path)
 
 
 @pytest.mark.parametrize("runtime", ["inference", "lite"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddleprune import models, scheme
+from paddleprune import models, plan_table, scheme
 from paddleprune.config import PruneConfig, TargetConfig
 from paddleprune.errors import UserError
 from paddleprune.pruning import interop
@@ -23,7 +23,9 @@ def mobilenet(classes=3, size=32, scale=0.5):
 @pytest.mark.parametrize(("classes", "size", "scale"), [(3, 32, 0.5), (7, 64, 1.0), (1000, 96, 0.35)])
 def test_default_fits_any_head_and_size(classes, size, scale):
     network, groups = mobilenet(classes, size, scale)
-    chosen = scheme.choose(PruneConfig(), groups, "mobilenet_v2", "DEFAULT", 0.10)
+    chosen = scheme.choose(
+        PruneConfig(sensitivities="DEFAULT", loss=0.1, compensate=0), groups, "mobilenet_v2"
+    )
     assert set(chosen.ratios) == set(groups)
     assert chosen.criterion == "l1_norm"
     plan = scheme.plan_of(chosen, 8, groups, network)
@@ -53,8 +55,10 @@ def test_the_default_file_is_of_the_weights_it_names(shared):
 @pytest.mark.parametrize("align", [1, 8])
 def test_a_target_is_reached(target, align):
     network, groups = mobilenet(scale=1.0)
-    prune = PruneConfig(strategy="for_target", target=target, align=align)
-    chosen = scheme.choose(prune, groups, "mobilenet_v2", "DEFAULT", None)
+    prune = PruneConfig(
+        strategy="for_target", target=target, align=align, sensitivities="DEFAULT", compensate=0
+    )
+    chosen = scheme.choose(prune, groups, "mobilenet_v2")
     narrow = groups.cost(scheme.plan_of(chosen, align, groups, network).counts())
     what = "macs" if target.macs else "params"
     left = getattr(narrow, what) / getattr(groups.cost(), what)
@@ -64,8 +68,8 @@ def test_a_target_is_reached(target, align):
 
 def test_the_table_for_reading():
     network, groups = mobilenet()
-    chosen = scheme.choose(PruneConfig(), groups, "mobilenet_v2", "DEFAULT", 0.05)
-    lines = scheme.table(groups, scheme.plan_of(chosen, 8, groups, network), chosen).splitlines()
+    chosen = scheme.choose(PruneConfig(sensitivities="DEFAULT", compensate=0), groups, "mobilenet_v2")
+    lines = plan_table.table(groups, scheme.plan_of(chosen, 8, groups, network), chosen).splitlines()
     assert len(lines) == 2 + len(groups) + 3
     assert sum(line.endswith("whole") for line in lines) == len(chosen.whole) > 0
     assert "eval_metric_loss 0.05" in lines[0]
@@ -74,7 +78,7 @@ def test_the_table_for_reading():
 def test_a_model_without_a_default_scheme():
     network = models.build("mobilenet_v1", models.example("mobilenet_v1")["args"])
     with pytest.raises(UserError, match="no DEFAULT scheme for mobilenet_v1; there is one for: mobilenet_v2"):
-        scheme.choose(PruneConfig(), find_groups(network, (3, 32, 32)), "mobilenet_v1", "DEFAULT", 0.1)
+        scheme.choose(PruneConfig(sensitivities="DEFAULT"), find_groups(network, (3, 32, 32)), "mobilenet_v1")
 
 
 def curves(names):
@@ -109,7 +113,7 @@ def test_names_of_paddlex_are_matched_by_count(tmp_path):
 
 def test_uniform_needs_no_sensitivities():
     _, groups = mobilenet()
-    chosen = scheme.choose(PruneConfig(strategy="uniform", ratio=0.25), groups, "any", None, None)
+    chosen = scheme.choose(PruneConfig(strategy="uniform", ratio=0.25), groups, "any")
     assert set(np.unique(list(chosen.ratios.values()))) == {0.25}
 
 
@@ -119,16 +123,16 @@ def test_a_scope_prunes_that_part_alone():
     parts = {}
     for scope in ("", "backbone", "yolo_blocks"):
         prune = PruneConfig(strategy="uniform", ratio=0.5, scope=scope)
-        parts[scope] = set(scheme.choose(prune, groups, "yolov3", None, None).ratios)
+        parts[scope] = set(scheme.choose(prune, groups, "yolov3").ratios)
     assert parts[""] == set(groups)
     assert all(name.startswith("backbone.") for name in parts["backbone"])
     assert all(name.startswith("blocks.") for name in parts["yolo_blocks"])
     assert len(parts["backbone"]) > 10
     assert len(parts["yolo_blocks"]) == 18
     with pytest.raises(UserError, match=r"prune.scope: 'neck' is not known; valid: backbone, yolo_blocks"):
-        scheme.choose(PruneConfig(strategy="uniform", scope="neck"), groups, "yolov3", None, None)
+        scheme.choose(PruneConfig(strategy="uniform", scope="neck"), groups, "yolov3")
     with pytest.raises(UserError, match=r"prune.scope: 'backbone' is not known; mobilenet_v2 names no parts"):
-        scheme.choose(PruneConfig(strategy="uniform", scope="backbone"), groups, "mobilenet_v2", None, None)
+        scheme.choose(PruneConfig(strategy="uniform", scope="backbone"), groups, "mobilenet_v2")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,6 @@ def test_every_default_knows_every_group_at_any_width(file):
     name = Sensitivities.read(file).provenance.model
     example = models.example(name)
     groups = find_groups(models.build(name, example["args"]), tuple(example["image_shape"]))
-    chosen = scheme.choose(PruneConfig(), groups, name, "DEFAULT", 0.10)
+    chosen = scheme.choose(PruneConfig(sensitivities="DEFAULT", loss=0.1, compensate=0), groups, name)
     assert set(chosen.ratios) == set(groups)
     assert any(ratio > 0.2 for ratio in chosen.ratios.values())

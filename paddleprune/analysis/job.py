@@ -5,9 +5,10 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.dataset import Batches, Subset, fingerprint, stratified_order
+from ..data.dataset import Batches, Dataset, Subset, fingerprint, stratified_order
 from ..engine import checkpoint
 from ..engine.evaluate import Forward, evaluate, forward_of
+from ..engine.pictures import pictures
 from ..engine.start import open_model
 from ..errors import UserError
 from ..graph.example import Example
@@ -16,6 +17,8 @@ from ..pruning import criteria
 from ..pruning.confidence import Score, interval
 from ..pruning.groups import find_groups
 from ..pruning.measure import Engine, PlainEngine, Search
+from ..pruning.observed import Observed
+from ..pruning.readers import pictures_that_fit
 from ..pruning.sensitivity import RATIOS, Provenance
 from ..pruning.trusted import trusted_replay
 from .decoded import Decoded
@@ -29,7 +32,8 @@ class Job:
     """An analysis as asked for.
 
     `engine`: "replay", or "plain" for one whole evaluation of the dynamic graph per point.
-    `subset`: how many of the images; None = all. `threads`: of this process; 0 = all cores.
+    `subset`: how many of the images; None = all. `threads`: of this process; 0 = all cores. `compensate`: training
+    pictures by which the readers of removed channels make up for them, as they will when the network is pruned; 0 = none.
     """
 
     model_dir: str
@@ -43,12 +47,17 @@ class Job:
     subset: int | None = None
     seed: int = 0
     threads: int = 0
+    compensate: int = 0
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise UserError(f"--engine: '{self.engine}' is not known; {suggest(self.engine, ENGINES)}")
         if self.budget is not None and not 0 <= self.budget < 1:
             raise UserError(f"--eval_metric_loss: {self.budget} is out of range; a budget is in [0, 1)")
+        criteria.refuse_unknown(self.criterion)
+        if self.compensate < 0 or (self.compensate == 0 and self.criterion == criteria.RECONSTRUCTION):
+            least = "1 or more for the criterion reconstruction" if self.compensate == 0 else "0 or more"
+            raise UserError(f"--compensate: {self.compensate} is out of range; it must be {least}")
 
 
 class Prepared:
@@ -67,7 +76,8 @@ class Prepared:
         self.images = eval_set if job.subset is None else self._subset(eval_set, job.subset)
         self.example = Example(saved.image_shape)
         self.groups = find_groups(saved.network, self.example)
-        self.scores = criteria.scores(job.criterion, self.groups, saved.network)
+        self.observed = self._observe(eval_set) if job.compensate else None
+        self.scores = criteria.scores(job.criterion, self.groups, saved.network, self.observed)
         self.batches = Decoded(Batches(self.images, data.batch_size, train=False, workers=2))
         self.provenance = Provenance(
             model=saved.facts["model"]["name"],
@@ -77,9 +87,14 @@ class Prepared:
             metric=task.metric.main,
             higher_is_better=task.metric.higher_is_better,
             criterion=job.criterion,
+            compensated=0 if self.observed is None else self.observed.count,
         )
         self._baseline: float | None = None
         self._engine: Engine | None = None
+
+    def _observe(self, eval_set: Dataset) -> Observed:
+        count = min(self.job.compensate, pictures_that_fit(self.groups))
+        return Observed(self.network, self.example, self.groups, pictures(self.data, count, eval_set))
 
     def _subset(self, images: Any, count: int) -> Subset:
         if not 0 < count <= self.of:
@@ -94,11 +109,13 @@ class Prepared:
     def choose_engine(self, name: str) -> Engine:
         """The engine `name`; the plain one where replay would compute something else."""
         if name == "plain":
-            return PlainEngine(self.network, self.groups, lambda: self.score(forward_of(self.network))[0])
+            plain = lambda: self.score(forward_of(self.network))[0]  # noqa: E731
+            return PlainEngine(self.network, self.groups, plain, self.observed)
         probe = next(iter(self.batches))["image"][:2]
         replay = trusted_replay(
             self.network, self.example, self.groups, self.score, probe,
             min(self.data.batch_size, len(self.images)), len(self.images), self.job.threads or os.cpu_count() or 1,
+            self.observed,
         )  # fmt: skip
         if replay is not None:
             return replay

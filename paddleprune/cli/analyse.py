@@ -19,7 +19,16 @@ def sensitivity(verbs: Any) -> None:
     verb.add_argument("--dataset", help="folder of the data (default: the one that the model was trained on)")
     verb.add_argument("--list", help="list file of the folder (default: its validation list)")
     verb.add_argument(
-        "--criterion", default="l1_norm", help="l1_norm, l2_norm, fpgm or bn_scale (default: l1_norm)"
+        "--criterion",
+        help="reconstruction, l1_norm, l2_norm, fpgm or bn_scale (default: reconstruction; l1_norm with --compensate 0)",
+    )
+    verb.add_argument(
+        "--compensate",
+        type=int,
+        default=256,
+        metavar="N",
+        help="training pictures by which the layers that read removed channels make up for them, as they will when "
+        "the model is pruned (default: 256; 0: they do not, as in PaddleSlim and PaddleX)",
     )
     verb.add_argument(
         "--ratios", default="0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9", help="fractions of channels to try"
@@ -71,9 +80,11 @@ def _sensitivity(options: Options) -> None:
     from ..analysis.run import RunOptions
 
     subset = _subset(options.subset)
+    criterion = options.criterion or ("reconstruction" if options.compensate else "l1_norm")
     job = Job(
-        options.model_dir, options.dataset, options.list, options.criterion, tuple(ratios(options.ratios)),
+        options.model_dir, options.dataset, options.list, criterion, tuple(ratios(options.ratios)),
         options.batch_size, options.engine, options.eval_metric_loss, subset, options.seed,
+        compensate=options.compensate,
     )  # fmt: skip
     workers = options.workers if options.workers is not None else 0 if options.ray else 1
     note = {"command": _without_how(options.command)}

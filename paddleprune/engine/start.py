@@ -24,17 +24,17 @@ MAY_CHANGE = (
 log = logging.getLogger(__name__)
 
 
-def new_model(config: Config, task: Task, pretrain_weights: str | None) -> SavedModel:
-    """The config's model. `pretrain_weights`: None, IMAGENET, a weights file or a model directory.
+def new_model(config: Config, task: Task) -> SavedModel:
+    """The config's model with its first weights: random ones, IMAGENET, of a weights file or a model directory.
 
     A pruned model directory gives a pruned model. Layers that do not fit are logged one by one.
     """
     args = task.model_args(config.model.args)
     saved = SavedModel(models.build(config.model.name, args), facts_of(config, task, args))
-    if pretrain_weights is None:
+    if not config.model.weights:
         return saved
-    path = checked_path(pretrain_weights, "--pretrain_weights")
-    if pretrain_weights == "IMAGENET":
+    path = checked_path(config.model.weights, "--pretrain_weights")
+    if config.model.weights == "IMAGENET":
         path = models.imagenet_weights(config.model.name, args)
     elif exists(path, "folder"):
         source = checkpoint.load_model(path)
@@ -57,7 +57,7 @@ def new_model(config: Config, task: Task, pretrain_weights: str | None) -> Saved
         path = path / "model.pdparams"
     elif not exists(path):
         raise UserError(
-            f"--pretrain_weights: '{str(pretrain_weights)[:300]}' does not exist; give IMAGENET, a .pdparams "
+            f"--pretrain_weights: '{config.model.weights[:300]}' does not exist; give IMAGENET, a .pdparams "
             "file or a model directory"
         )
     _load(saved, path)
@@ -199,11 +199,11 @@ def clear(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def beside(pretrain_weights: str | None, folder: Path) -> Path:
+def beside(weights: str, folder: Path) -> Path:
     """Where latency tables are kept: in the run of the model that is pruned, so that they serve the next
     target, too; in the new run where that cannot be."""
-    if pretrain_weights and Path(pretrain_weights).is_dir():
-        run = Path(pretrain_weights).resolve().parent
+    if weights and Path(weights).is_dir():
+        run = Path(weights).resolve().parent
         if os.access(run, os.W_OK):
             return run
     return folder

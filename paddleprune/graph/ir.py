@@ -78,3 +78,22 @@ class Mask:
     operator: int
     variable: Variable
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Mix:
+    """`operator` (its number) reads, of `variable`, mixes of its channels on axis 1, or on the last one where `last`:
+    matrix @ x + shift, which are fed as `name` [channels, channels] and `shift` (below), [channels, 1], or [channels] where `last`."""
+
+    name: str
+    operator: int
+    variable: Variable
+    last: bool
+
+    @property
+    def shift(self) -> str:
+        return f"{self.name}_shift"
+
+    def shape(self, channels: int) -> tuple[int, ...]:
+        """Of the shift."""
+        return (channels,) if self.last else (channels, 1)

@@ -6,16 +6,16 @@ from typing import Any
 from ..errors import UserError
 from ..files import scratch_folder
 from ..predictor import make_predictor, open_predictor
-from .ir import Graph, Mask, Variable
+from .ir import Graph, Mask, Mix, Variable
 from .legacy import Legacy, legacy_part
 from .pir_parts import pir_part
 
 
 def open_part(
-    graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask], threads: int,
+    graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask | Mix], threads: int,
     onednn: bool,
 ) -> Any:  # fmt: skip
-    """A predictor of `fetches` from `feeds`, whose names `name_of` says, and masks."""
+    """A predictor of `fetches` from `feeds`, whose names `name_of` says, masks and mixes."""
     if isinstance(graph.source, Legacy):
         return make_predictor(*legacy_part(graph, feeds, fetches, masks), threads, onednn)
     with scratch_folder() as folder:

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 from paddle.base.libpaddle import pir
 
-from .ir import Graph, Mask, Variable
+from .ir import Graph, Mask, Mix, Variable
 from .pir import Source
 
 LARGEST_CONSTANT = 2**20  # bytes that Paddle takes into a program
@@ -19,7 +19,7 @@ def pir_part(
     feeds: Sequence[Variable],
     fetches: Sequence[Variable],
     path: Path,
-    masks: Sequence[Mask] = (),
+    masks: Sequence[Mask | Mix] = (),
 ) -> None:
     """Write what computes `fetches` from `feeds` [named "v<variable>"] and masks to `path`.json and `path`.pdiparams,
     for Paddle Inference."""
@@ -32,7 +32,8 @@ def pir_part(
         with paddle.static.program_guard(program), paddle.static.scope_guard(paddle.static.Scope()):
             values = {v: ops[place].results()[n] for v, (place, n) in source.made.items()}
             given = [_fed(graph, values, ops, variable) for variable in feeds]
-            given += [_masked(graph, values, ops, mask) for mask in masks]
+            for mask in masks:
+                given += _edited(graph, values, ops, mask)
             for variable, (place, _) in source.made.items():
                 if ops[place].name() in WAYS_ROUND and variable not in feeds:
                     values[variable] = WAYS_ROUND[ops[place].name()](ops[place])
@@ -117,12 +118,26 @@ WAYS_ROUND: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _masked(graph: Graph, values: dict[Variable, Any], ops: list[Any], mask: Mask) -> Any:
+def _edited(graph: Graph, values: dict[Variable, Any], ops: list[Any], mask: Mask | Mix) -> list[Any]:
+    """Let the operator read something else; what is to be fed for it."""
     value, op = values[mask.variable], ops[graph.operators[mask.operator].place]
     pir.set_insertion_point(op)
-    given = paddle.static.data(mask.name, list(mask.shape), value.dtype)
-    product = paddle.multiply(value, given)
+    if isinstance(mask, Mask):
+        given = [paddle.static.data(mask.name, list(mask.shape), value.dtype)]
+        product = paddle.multiply(value, given[0])
+    else:
+        given, product = _mixed(value, graph.shapes[mask.variable], mask)
     for j, source in enumerate(op.operands_source()):
         if source.initialized() and source.is_same(value):
             op.operand(j).set_source(product)
     return given
+
+
+def _mixed(value: Any, shape: tuple[int, ...], mix: Mix) -> tuple[list[Any], Any]:
+    channels = shape[-1] if mix.last else shape[1]
+    matrix = paddle.static.data(mix.name, [channels, channels], value.dtype)
+    shift = paddle.static.data(mix.shift, list(mix.shape(channels)), value.dtype)
+    if mix.last:
+        return [matrix, shift], paddle.matmul(value, matrix, transpose_y=True) + shift
+    flat = paddle.reshape(value, [shape[0], channels, -1])
+    return [matrix, shift], paddle.reshape(paddle.matmul(matrix, flat) + shift, list(shape))

@@ -1,6 +1,7 @@
 """How much each unit of a group seems to matter: Group, weights -> score [size], higher stays.
 
-A criterion looks at the filters that make the channel. Where a group has several producers (a
+Most criteria look at the filters that make the channel; `reconstruction` (reconstruction.py) looks at what the
+layers behind it can do without it. Where a group has several producers (a
 residual stream) their scores are averaged; per filter the MEAN over its weights is taken, not
 the sum, so that a producer with larger filters does not outvote the others.
 `weights` maps structured names to arrays.
@@ -8,6 +9,7 @@ the sum, so that a producer with larger filters does not outvote the others.
 
 import sys
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 from paddle import nn
@@ -18,6 +20,13 @@ from .groups import Group, Groups, Slot
 
 Weights = Mapping[str, np.ndarray]
 Criterion = Callable[[Group, Weights], np.ndarray]
+RECONSTRUCTION = "reconstruction"
+
+
+class Observed(Protocol):
+    """What has seen the network on pictures (observed.py)."""
+
+    def scores(self) -> dict[str, np.ndarray]: ...
 
 
 def l1_norm(group: Group, weights: Weights) -> np.ndarray:
@@ -63,19 +72,29 @@ def bn_scale(group: Group, weights: Weights) -> np.ndarray:
 
 
 def names() -> list[str]:
-    return ["bn_scale", "fpgm", "l1_norm", "l2_norm"]
+    return ["bn_scale", "fpgm", "l1_norm", "l2_norm", RECONSTRUCTION]
 
 
-def find(name: str) -> Criterion:
-    """The criterion of that name. Raises UserError for an unknown one."""
+def refuse_unknown(name: str) -> None:
+    """Raises UserError for a name of no criterion."""
     if name not in names():
         raise UserError(f"criterion: '{name}' is not known; {suggest(name, names())}")
-    return getattr(sys.modules[__name__], name)
 
 
-def scores(name: str, groups: Groups, network: nn.Layer) -> dict[str, np.ndarray]:
-    """The criterion `name` over all groups of `network`. Raises UserError for an unknown one."""
-    criterion = find(name)
+def scores(
+    name: str, groups: Groups, network: nn.Layer, observed: Observed | None = None
+) -> dict[str, np.ndarray]:
+    """The criterion `name` over all groups of `network`. Raises UserError for an unknown one, and for `reconstruction`
+    without a network that has been `observed` on pictures."""
+    refuse_unknown(name)
+    if name == RECONSTRUCTION:
+        if observed is None:
+            raise UserError(
+                "criterion: 'reconstruction' looks at the network on pictures, and there are none; use l1_norm, or "
+                "give pictures"
+            )
+        return observed.scores()
+    criterion: Criterion = getattr(sys.modules[__name__], name)
     weights = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
     return {group.name: criterion(group, weights) for group in groups.values()}
 

@@ -69,14 +69,15 @@ def _keys(graph: Graph) -> list[tuple[str, int] | None]:
     met: Counter[str] = Counter()
     keys: list[tuple[str, int] | None] = []
     for operator in graph.operators:
-        name = _weight(graph, operator)
+        name = weight_of(graph, operator)
         keys.append(None if name is None else (name, met[name]))
         if name is not None:
             met[name] += 1
     return keys
 
 
-def _weight(graph: Graph, operator: Operator) -> str | None:
+def weight_of(graph: Graph, operator: Operator) -> str | None:
+    """Of an operator that multiplies, the name of its weight, empty if it has none; None for others."""
     if "conv" not in operator.kind and operator.kind not in ("matmul", "matmul_v2", "bmm"):
         return None
     names = [graph.parameters[v] for v in operator.reads() if v in graph.parameters]

@@ -1,6 +1,7 @@
 """Finding the points of a sensitivity table: all of them, or those that a budget depends on."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from paddle import nn
 from ..errors import UserError
 from ..files import write_json
 from .groups import Groups
+from .observed import Observed, compensated
 from .plan import Plan, make_plan
 from .sensitivity import RATIOS, Point, Points, Provenance, Sensitivities, refuse_other, sensitivity
 from .surgery import masked
@@ -28,19 +30,27 @@ class Engine(Protocol):
 
 
 class PlainEngine:
-    """One full evaluation per point, with the weights that read removed channels set to zero."""
+    """One full evaluation per point, with the weights that read removed channels set to zero; or, of a network that
+    was `observed`, with what is left for them made up for it."""
 
-    def __init__(self, network: nn.Layer, groups: Groups, score: Callable[[], float]):
-        self.network, self.groups, self.score = network, groups, score
+    def __init__(
+        self, network: nn.Layer, groups: Groups, score: Callable[[], float], observed: Observed | None = None
+    ):
+        self.network, self.groups, self.score, self.observed = network, groups, score, observed
 
     def baseline(self) -> float:
         return self.score()
 
     def points(self, group: str, plans: Sequence[Plan]) -> Iterator[float]:
         for plan in plans:
-            with masked(self.network, self.groups, plan):
+            with self._without(plan):
                 value = self.score()
             yield value
+
+    def _without(self, plan: Plan) -> AbstractContextManager:
+        if self.observed is None:
+            return masked(self.network, self.groups, plan)
+        return compensated(self.network, self.observed, plan)
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from ..channels.groups import Groups
-from ..graph.ir import Graph, Mask, Variable
+from ..channels.groups import Groups, Read
+from ..graph.ir import Graph, Mask, Mix, Variable
 from ..graph.parts import name_of, open_part
 from ..predictor import run, run_again
-from .cut import Cut, cut, reads_in
+from .cut import Cut, cut, reads_in, weight_of
+from .observed import Observed
 from .plan import Plan
 
 CACHE_BYTES = 3 * 2**28
@@ -40,7 +41,7 @@ class ReplayEngine:
 
     `score` runs the batches of the data set, always all and in the same order, through `forward`
     and gives the main metric of each variant. `graph`: the network's for batches of one size, of which a
-    smaller one is filled up, or of any. Raises ValueError for a graph that is not that of the groups. `images`: their number, to plan the memory.
+    smaller one is filled up, or of any. `observed`: readers make up for what goes. Raises ValueError for a graph that is not that of the groups. `images`: their number, to plan the memory.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class ReplayEngine:
         onednn: bool = True,
         images: int = 0,
         graph: Graph | None = None,
+        observed: Observed | None = None,
     ):
-        self.groups, self.graph = groups, graph or groups.graph
+        self.groups, self.graph, self.observed = groups, graph or groups.graph, observed
         self.score, self.threads, self.onednn, self.images = score, threads, onednn, images
         self.seconds = {"open": 0.0, "link": 0.0, "suffix": 0.0}  # where the time went
         self._opened = ""
@@ -83,10 +85,24 @@ class ReplayEngine:
         if split is None:  # nothing that matters reads it
             yield from [self.baseline()] * len(plans)
             return
-        feeds = [split.feed(plan.removed(group)) for plan in plans]
+        feeds = [self._feed(split, group, plan.removed(group)) for plan in plans]
         values = self.score(split.forward(feeds), len(plans))
         split.kept.complete = split.kept.states is not None
         yield from values
+
+    def _feed(self, split: "Split", group: str, removed: np.ndarray) -> Named:
+        """The masks and mixes of one variant."""
+        feed = {
+            edit.name: split.place.masks[edit.name].mask(removed)
+            for edit in split.edits
+            if isinstance(edit, Mask)
+        }
+        mixes = self.observed.mixes(group, removed) if self.observed is not None else {}
+        for edit in split.edits:
+            if isinstance(edit, Mix):
+                matrix, shift = mixes[weight_of(self.graph, self.graph.operators[edit.operator]) or ""]
+                feed |= {edit.name: matrix, edit.shift: shift.reshape(edit.shape(len(shift)))}
+        return feed
 
     def _open(self, name: str) -> "Split | None":
         """The halves of the network for a group; kept until another group is asked for."""
@@ -109,17 +125,23 @@ class ReplayEngine:
         made = [variable for variable in wanted if variable not in source.variables]
         needed = graph.behind(made, source.variables)
         link = self._predictor(needed, made) if made else None
-        masks = [Mask(n, r.operator, r.variable, r.units.shape) for n, r in place.masks.items()]
-        suffix = self._predictor(place.live, place.late, masks)
+        edits = [self._edit(name, read) for name, read in place.masks.items()]
+        suffix = self._predictor(place.live, place.late, edits)
         kept = Kept(place.first, wanted, [] if self._fits(wanted) else None)
-        return Split(graph, place, source, kept, link, needed, made, suffix, self.seconds)
+        return Split(graph, place, source, kept, edits, link, needed, made, suffix, self.seconds)
+
+    def _edit(self, name: str, read: Read) -> Mask | Mix:
+        weight = weight_of(self.graph, self.graph.operators[read.operator]) or ""
+        if self.observed is not None and weight in self.observed.moments:
+            return Mix(name, read.operator, read.variable, self.observed.readers[weight].axis == -1)
+        return Mask(name, read.operator, read.variable, read.units.shape)
 
     def _fits(self, variables: Sequence[Variable]) -> bool:
         numbers = abs(sum(int(np.prod(self.graph.shapes[v])) for v in variables) / self.batch)
         return self.images > 0 and 4 * numbers * self.images <= CACHE_BYTES
 
     def _predictor(
-        self, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask] = ()
+        self, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask | Mix] = ()
     ) -> Any:
         return open_part(self.graph, feeds, fetches, masks, self.threads, self.onednn)
 
@@ -148,17 +170,13 @@ class Split:
     """The network in two halves for one group, and what crosses the cut between them."""
 
     def __init__(
-        self, graph: Graph, place: Cut, source: Kept, kept: Kept, link: Any, needed: list[Variable],
+        self, graph: Graph, place: Cut, source: Kept, kept: Kept, edits: list[Mask | Mix], link: Any, needed: list[Variable],
         made: list[Variable], suffix: Any, seconds: dict[str, float],
     ):  # fmt: skip
-        self.graph, self.place, self.source, self.kept = graph, place, source, kept
+        self.graph, self.place, self.source, self.kept, self.edits = graph, place, source, kept, edits
         self.link, self.needed, self.made, self.suffix, self.seconds = link, needed, made, suffix, seconds
         self.batch = graph.shapes[graph.inputs[0]][0]
         self.holds: bool | None = None  # do the suffix's inputs survive a run?
-
-    def feed(self, removed: np.ndarray) -> Named:
-        """The masks of one variant."""
-        return {name: read.mask(removed) for name, read in self.place.masks.items()}
 
     def forward(self, feeds: Sequence[Named]) -> Forward:
         """One pass over the data set with a variant per feed."""

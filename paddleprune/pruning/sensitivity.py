@@ -41,6 +41,7 @@ class Provenance:
     metric: str
     higher_is_better: bool
     criterion: str
+    compensated: int = 0  # pictures by which the readers made up for what went; 0 = they did not
 
 
 @dataclass
@@ -84,7 +85,8 @@ class Sensitivities:
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
             raise UserError(f"sensitivities file '{path}' is not of format {FORMAT}; analyse again")
         try:
-            provenance = Provenance(**{k: raw[k] for k in Provenance.__dataclass_fields__})
+            known = {"compensated": 0, **raw}  # files of older versions do not say
+            provenance = Provenance(**{k: known[k] for k in Provenance.__dataclass_fields__})
             curves = checked_curves(raw["sensitivities"])
             intervals = {
                 name: {_ratio(r): (finite(low, name), finite(high, name)) for r, (low, high) in curve.items()}
@@ -169,6 +171,7 @@ def refuse_other(found: Provenance, wanted: Provenance, path: str | Path, now: s
         ("images", "another number of images"),
         ("metric", "another metric"),
         ("criterion", "another criterion"),
+        ("compensated", "another number of pictures to compensate by"),
     ):
         old, new = getattr(found, key), getattr(wanted, key)
         if old != new:

@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,9 +62,9 @@ def carry_out(network: nn.Layer, plan: Plan) -> None:
 
 
 @contextmanager
-def masked(network: nn.Layer, groups: Groups, plan: Plan) -> Iterator[None]:
+def masked(network: nn.Layer, groups: Groups, plan: Plan, but: Collection[str] = ()) -> Iterator[None]:
     """Inside the block no layer reads the channels that `plan` removes: their input weights are 0, and where no
-    weight reads them (a product of two activations), those that make them.
+    weight reads them (a product of two activations), those that make them. Weights that read and are among `but` stay.
 
     Outputs equal those of the narrow network for any activation function, also where a zero
     channel would not stay zero (sigmoid). Afterwards all weights are bit-equal to before.
@@ -76,7 +76,7 @@ def masked(network: nn.Layer, groups: Groups, plan: Plan) -> Iterator[None]:
             removed = plan.removed(name)
             weighted = all(read.weighted for read in groups[name].reads)
             for slot in groups[name].slots:
-                if slot.role != "in" and weighted:
+                if (slot.role != "in" and weighted) or (slot.role == "in" and slot.parameter in but):
                     continue
                 tensor = tensors[slot.parameter]
                 array = tensor.numpy()

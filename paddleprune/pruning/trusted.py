@@ -14,6 +14,7 @@ from ..graph.ir import Graph
 from ..graph.legacy import legacy_graph_of
 from ..graph.pir import graph_of
 from ..modes import evaluating
+from .observed import Observed
 from .replay import Forward, ReplayEngine
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ Scores = Callable[[Forward, int], list[float]]
 
 def trusted_replay(
     network: nn.Layer, example: Example, groups: Groups, score: Scores, probe: np.ndarray, batch: int,
-    images: int, threads: int,
+    images: int, threads: int, observed: Observed | None = None,
 ) -> ReplayEngine | None:  # fmt: skip
     """A replay engine whose outputs for the inputs `probe` are the network's; None if there is none. `batch`: how many
     inputs come at a time at the most, `images` how many in all."""
@@ -30,7 +31,7 @@ def trusted_replay(
     for onednn in (False,) if _crashes_onednn(groups) else (True, False):
         for graph in graphs:
             try:
-                engine = ReplayEngine(groups, score, threads, onednn, images, graph)
+                engine = ReplayEngine(groups, score, threads, onednn, images, graph, observed)
             except ValueError as error:
                 log.info("no replay on one of the network's programs: %s", error)
                 continue

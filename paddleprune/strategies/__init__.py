@@ -1,8 +1,9 @@
 """How much of each group goes. A strategy is a frozen dataclass; its `ratios(setting)` says {group: ratio}."""
 
 from .for_target import ForTarget
+from .least_loss import LeastLoss
 from .setting import Setting, Strategy
 from .under_budget import UnderBudget
 from .uniform import Uniform
 
-__all__ = ["ForTarget", "Setting", "Strategy", "UnderBudget", "Uniform"]
+__all__ = ["ForTarget", "LeastLoss", "Setting", "Strategy", "UnderBudget", "Uniform"]

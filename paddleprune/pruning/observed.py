@@ -1,0 +1,114 @@
+"""A dense network as it is on a few pictures: what each group's channels carry, and what could stand in for them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from ..channels.groups import Groups
+from ..graph.example import Example
+from ..progress import bar
+from . import criteria
+from .compensate import mix_of_dense
+from .plan import Plan
+from .readers import Reader, hooked, observe, readers_of
+from .reconstruction import Moments, Ranked, moments_of, ranked
+from .sensitivity import RATIOS
+from .surgery import masked
+
+Mix = tuple[np.ndarray, np.ndarray]  # matrix [channels, channels], shift [channels]: x -> matrix x + shift
+
+
+class Observed:
+    """`moments` {weight: a list, of each block} of the layers that read groups; of layers without one nothing is known.
+
+    The network is run once on `pictures`, a batch of its inputs. Its weights are not changed.
+    """
+
+    def __init__(self, network: nn.Layer, example: Example, groups: Groups, pictures: np.ndarray):
+        self.groups, self.count = groups, len(pictures)
+        self.readers = readers_of(network, groups, groups)
+        observe(network, example, pictures, self.readers.values())
+        self.moments: Mapping[str, list[Moments]] = {
+            name: moments_of(reader) for name, reader in self.readers.items() if reader.inputs
+        }
+        for reader in self.readers.values():
+            reader.inputs.clear()
+        self._weights = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
+        self._ranked: dict[str, Ranked | None] | None = None
+
+    @property
+    def ranked(self) -> dict[str, Ranked | None]:
+        """The order in which each group's units go, and what is lost on the way; None where nothing is known."""
+        if self._ranked is None:
+            every = bar(self.groups.values(), "rank channels", len(self.groups))
+            self._ranked = {group.name: ranked(group, self.moments) for group in every}
+        return self._ranked
+
+    def scores(self) -> dict[str, np.ndarray]:
+        """The criterion `reconstruction`; where nothing is known of a group, `l1_norm`."""
+        return {
+            name: criteria.l1_norm(self.groups[name], self._weights) if found is None else found.scores
+            for name, found in self.ranked.items()
+        }
+
+    def curves(self) -> dict[str, dict[float, float]]:
+        """{group: {ratio: share of variance that is lost}} of the groups that are known: what can be said of
+        sensitivities without evaluating anything."""
+        found: dict[str, dict[float, float]] = {}
+        for name, known in self.ranked.items():
+            if known is not None:
+                counts = {ratio: round(ratio * len(known.residuals)) for ratio in RATIOS}
+                found[name] = {
+                    r: float(known.residuals[n]) for r, n in counts.items() if n < len(known.residuals)
+                }
+        return found
+
+    def mixes(self, group: str, removed: np.ndarray) -> dict[str, Mix]:
+        """{weight: what its layer is to be fed of what it is fed} when `removed` units are gone and all
+        else is as it was: the kept channels, and out of them what the others carried."""
+        found: dict[str, Mix] = {}
+        for slot in self.groups[group].role("in"):
+            blocks = self.moments.get(slot.parameter)
+            if blocks is None:
+                continue
+            size = len(blocks[0].means)
+            kept = np.setdiff1d(np.arange(size), slot.index[removed].ravel())
+            matrix, shift = np.zeros((size * len(blocks),) * 2, np.float32), []
+            for number, block in enumerate(blocks):
+                constant = self.readers[slot.parameter].constant
+                part, moved = mix_of_dense(block.covariance, block.means, kept, constant, block.positions)
+                matrix[number * size : (number + 1) * size, number * size + kept] = part
+                shift.append(moved)
+            found[slot.parameter] = matrix, np.concatenate(shift).astype(np.float32)
+        return found
+
+
+@contextmanager
+def compensated(network: nn.Layer, observed: Observed, plan: Plan) -> Iterator[None]:
+    """Inside the block the dense network computes what it would without what `plan` removes of ONE group, if its
+    readers made up for it."""
+    hooks, mixed = [], set()
+    for name in plan.kept:
+        for parameter, mix in observed.mixes(name, plan.removed(name)).items():
+            reader = observed.readers[parameter]
+            hooks.append((reader.layer, _mixing(reader, *mix)))
+            mixed.add(parameter)
+    with masked(network, observed.groups, plan, mixed), hooked(hooks):
+        yield
+
+
+def _mixing(reader: Reader, matrix: np.ndarray, shift: np.ndarray) -> Any:
+    weight, bias = paddle.to_tensor(matrix), paddle.to_tensor(shift)
+
+    def hook(layer: nn.Layer, inputs: Any) -> Any:
+        x, *rest = inputs
+        if reader.axis == -1:
+            return (paddle.matmul(x, weight, transpose_y=True) + bias, *rest)
+        flat = x.reshape([x.shape[0], x.shape[1], -1])
+        return ((paddle.matmul(weight, flat) + bias.unsqueeze(-1)).reshape(x.shape), *rest)
+
+    return hook

@@ -1,0 +1,120 @@
+"""Which channels can be spared: those that the others can stand in for.
+
+Removing channels R of what a layer reads costs, after its weight has made up for it as well as it can
+(compensate.py), a share of the variance of its outputs:
+
+    residual(R) = trace(W_R S W_R^T) / trace(W C W^T)     S = C_RR - C_RK C_KK^-1 C_KR,  C the covariance of its inputs
+
+Channels go one by one, each time the one whose removal adds least to the mean of that share over all layers
+that read the group. It takes the inverse covariance and an update of rank one a step (Hassibi and Stork 1992,
+'Second order derivatives for network pruning: Optimal Brain Surgeon', equation 5, where the error is the
+squared error of a linear layer's output). Nothing is evaluated, and no labels are needed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..channels.groups import Group
+from .readers import Reader
+
+RIDGE = 1e-4  # of the mean variance, so that the inverse exists
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Of one block of a reader of the dense network, over `positions`: `means` [C] and `covariance` [C, C] of its inputs (mean products,
+    where it takes no constant), and `gram` [C, C], products of its weight's rows over outputs and taps."""
+
+    means: np.ndarray
+    covariance: np.ndarray
+    gram: np.ndarray
+    positions: int
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """`scores` [size]: the later a unit goes, the higher. `residuals` [size]: the share of variance that is
+    lost when so many units are gone, from 0 on."""
+
+    scores: np.ndarray
+    residuals: np.ndarray
+
+    def at(self, removed: int) -> float:
+        return float(self.residuals[removed])
+
+
+def moments_of(reader: Reader) -> list[Moments]:
+    """Of each block of a reader that has been observed."""
+    seen = np.concatenate(reader.inputs)
+    columns = np.moveaxis(reader.weight, reader.into, 0).astype(np.float64)
+    found = []
+    for number in range(reader.blocks):
+        x = reader.block(seen, number)
+        means = x.mean(0)
+        x = x - means if reader.constant else x
+        weight = columns if reader.blocks == 1 else np.split(columns, reader.blocks, 1)[number]
+        rows = weight.reshape(len(weight), -1)
+        found.append(Moments(means, x.T @ x / len(x), rows @ rows.T, len(x)))
+    return found
+
+
+def ranked(group: Group, moments: Mapping[str, Sequence[Moments]]) -> Ranked | None:
+    """The order in which a group's units go, from the `moments` of the weights that read it; None where none of them do."""
+    states = [
+        _Surgeon(block, slot.index) for slot in group.role("in") for block in moments.get(slot.parameter, ())
+    ]
+    return eliminate(states, group.size) if states else None
+
+
+def eliminate(states: "Iterable[_Surgeon]", size: int) -> Ranked:
+    states = list(states)
+    alive, scores, residuals = np.ones(size, bool), np.full(size, float(size)), np.zeros(size)
+    for step in range(size - 1):
+        costs = np.mean([state.costs() for state in states], 0)
+        unit = int(np.argmin(np.where(alive, costs, np.inf)))
+        alive[unit], scores[unit] = False, step
+        residuals[step + 1] = residuals[step] + max(0.0, float(costs[unit]))
+        for state in states:
+            state.remove(unit)
+    return Ranked(scores, residuals)
+
+
+class _Surgeon:
+    """A layer as its channels go: the inverse covariance of those that are left, and the weight that makes up for the rest.
+    `index` [units, copies]: positions of the units among its inputs."""
+
+    def __init__(self, moments: Moments, index: np.ndarray):
+        size = len(moments.covariance)
+        ridge = RIDGE * max(np.trace(moments.covariance) / size, 1e-12)
+        self.inverse = np.linalg.inv(moments.covariance + ridge * np.eye(size))
+        values, vectors = np.linalg.eigh(moments.gram)
+        used = values > 1e-12 * max(float(values[-1]), 1e-30)
+        self.weight = vectors[:, used] * np.sqrt(values[used])  # has the same products as W, and is small
+        self.total = max(float((moments.covariance * moments.gram).sum()), 1e-30)
+        self.index = index
+
+    def costs(self) -> np.ndarray:
+        """What removing each unit would add; of one that is gone 0."""
+        if self.index.shape[1] > 1:
+            return np.array([self._cost(rows) for rows in self.index])
+        rows = self.index[:, 0]
+        spread = np.maximum(np.diag(self.inverse)[rows], 1e-30)
+        return (self.weight[rows] ** 2).sum(1) / spread / self.total
+
+    def _cost(self, rows: np.ndarray) -> float:
+        weight = self.weight[rows]
+        return float((weight * np.linalg.solve(self.inverse[np.ix_(rows, rows)], weight)).sum()) / self.total
+
+    def remove(self, unit: int) -> None:
+        rows = self.index[unit]
+        columns = self.inverse[:, rows]
+        both = np.concatenate([self.inverse[rows], self.weight[rows]], 1)
+        solved = np.linalg.solve(columns[rows], both)
+        width = self.inverse.shape[1]
+        self.weight -= columns @ solved[:, width:]
+        self.inverse -= columns @ solved[:, :width]
+        self.weight[rows] = 0
+        self.inverse[rows] = self.inverse[:, rows] = 0
+        self.inverse[rows, rows] = 1

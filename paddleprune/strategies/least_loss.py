@@ -1,0 +1,134 @@
+"""The least harm in all for what is saved, over all groups together."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..errors import UserError
+from ..pruning.plan import keep_count
+from .for_target import ForTarget
+from .setting import Setting
+from .under_budget import measured
+
+MOST = 0.99  # of a loss that still says something
+
+
+@dataclass(frozen=True)
+class LeastLoss:
+    """Leave at most this fraction of the dense network's `macs` or `params`, one of the two, in (0, 1], at the least
+    predicted loss of all groups together. Needs sensitivities, or a network that has been observed.
+
+    What one group leaves of the metric, 1 - loss, is taken to multiply with what another leaves, so
+    -log(1 - loss) adds up. From the whole network on, the step of one group that adds least of it for what it
+    saves is taken next, however far it goes along its curve (which is first made to rise with the ratio:
+    noise does not promise what more pruning cannot give).
+    """
+
+    macs: float = 0.0
+    params: float = 0.0
+
+    def ratios(self, setting: Setting) -> dict[str, float]:
+        what, target = ForTarget(self.macs, self.params).asked
+        curves = {name: rising(curve) for name, curve in measured(setting, self).items() if curve}
+        return _Walk(setting, curves, what).down_to(target)
+
+    def predicted(self, setting: Setting, ratios: Mapping[str, float]) -> float:
+        """The loss that is expected of all groups together at these ratios."""
+        curves = {name: rising(curve) for name, curve in measured(setting, self).items() if curve}
+        harm = sum(_harm(_between(curves[name], ratio)) for name, ratio in ratios.items() if ratio > 0)
+        return 1 - math.exp(-harm)
+
+
+def rising(curve: Mapping[float, float]) -> dict[float, float]:
+    """The nearest curve that starts at 0 and does not fall with the ratio (isotonic regression)."""
+    from sklearn.isotonic import IsotonicRegression
+
+    points = sorted(curve)
+    fit = IsotonicRegression(y_min=0.0, y_max=MOST).fit_transform(points, [curve[r] for r in points])
+    return {ratio: float(value) for ratio, value in zip(points, fit, strict=True)}
+
+
+def _harm(loss: float) -> float:
+    return -math.log(1 - min(loss, MOST))
+
+
+def _between(curve: Mapping[float, float], ratio: float) -> float:
+    """The loss at any ratio, between the points that are known; beyond the last one as there."""
+    points = [(0.0, 0.0), *sorted(curve.items())]
+    for (a, low), (b, high) in itertools.pairwise(points):
+        if ratio <= b:
+            return low + (high - low) * (ratio - a) / (b - a)
+    return points[-1][1]
+
+
+class _Walk:
+    """The network as it gets smaller: how many units each group keeps."""
+
+    def __init__(self, setting: Setting, curves: Mapping[str, Mapping[float, float]], what: str):
+        self.setting, self.groups, self.what = setting, setting.groups, what
+        self.kept = {name: self.groups[name].size for name in curves}
+        self.ratio = dict.fromkeys(curves, 0.0)
+        self.shapes = {name: list(shape) for name, shape in self.groups.shapes.items()}
+        self.steps = {name: list(self._options(name, curve)) for name, curve in curves.items()}
+        self.now = dict.fromkeys(curves, 0.0)  # harm so far
+
+    def _options(self, name: str, curve: Mapping[float, float]) -> Iterator[tuple[int, float, float]]:
+        """(units kept, ratio, harm) from the least pruning on, each with fewer units than the one before."""
+        group, fewest = self.groups[name], self.groups[name].size
+        last = max(curve)
+        points = sorted({*curve, *(last * i / 20 for i in range(1, 21))})
+        for ratio in points:
+            count = keep_count(group.size, ratio, group.units_of(self.setting.align))
+            if count < fewest:
+                fewest = count
+                yield count, ratio, _harm(_between(curve, min(1 - count / group.size, last)))
+
+    def down_to(self, target: float) -> dict[str, float]:
+        """The ratios when at most `target` of the cost is left. Raises UserError where that cannot be."""
+        total = getattr(self.groups.cost(), self.what)
+        left = total
+        while left > target * total:
+            best = min(self._moves(), default=None)
+            if best is None:
+                raise UserError(
+                    f"prune.target: {target} cannot be reached; with the largest ratios that are known "
+                    f"{left / total:.3f} is left; choose a larger target"
+                )
+            _, name, number, saved = best
+            self._take(name, number)
+            left -= saved
+        return self.ratio
+
+    def _moves(self) -> Iterator[tuple[float, str, int, float]]:
+        """(harm added for what is saved, group, number of the step, what is saved)."""
+        for name, steps in self.steps.items():
+            for number, (count, _, harm) in enumerate(steps):
+                saved = self._saved(name, count)
+                if saved > 0:
+                    yield (harm - self.now[name]) / saved, name, number, saved
+
+    def _saved(self, name: str, count: int) -> float:
+        group, fewer = self.groups[name], self.kept[name] - count
+        lost: dict[str, list[int]] = {}
+        for slot in group.slots:
+            if self._weight(slot.parameter):
+                shape = lost.setdefault(slot.parameter, list(self.shapes[slot.parameter]))
+                shape[slot.axis] -= fewer * slot.index.shape[1]
+        return sum(
+            self._weight(parameter) * (math.prod(self.shapes[parameter]) - math.prod(shape))
+            for parameter, shape in lost.items()
+        )
+
+    def _weight(self, parameter: str) -> float:
+        """What a number in a parameter costs."""
+        if self.what == "macs":
+            return self.groups.positions.get(parameter, 0)
+        return float(parameter in self.groups.parameters)
+
+    def _take(self, name: str, number: int) -> None:
+        count, ratio, harm = self.steps[name][number]
+        for slot in self.groups[name].slots:
+            self.shapes[slot.parameter][slot.axis] -= (self.kept[name] - count) * slot.index.shape[1]
+        self.kept[name], self.ratio[name], self.now[name] = count, ratio, harm
+        self.steps[name] = self.steps[name][number + 1 :]
