@@ -62,6 +62,8 @@ class TrainConfig:
     clip_norm: float = 0.0  # largest global norm of the gradient; 0 = no clipping
     label_smoothing: float = 0.0  # of classification
     losses: dict = field(default_factory=dict)  # of segmentation: PaddleSeg's, {name: weight}
+    distill: float = 0.5  # the teacher's share of the loss when a pruned network is trained again; 0 = none
+    teacher: str = ""  # a model directory; empty = the model that is pruned
     sizes: list[int] = field(default_factory=list)  # of detection: each batch gets one of these sides
     early_stop: int = 0  # evaluations without a better metric until the end; 0 = never
     eval_every: int = 1  # epochs between evaluations
@@ -164,6 +166,7 @@ def check_ranges(config: Config) -> Config:
         ("train.save_every", train.save_every, train.save_every >= 0, "0 or more"),
         ("train.log_every", train.log_every, train.log_every > 0, "above 0"),
         ("train.step_epochs", train.step_epochs, all(n > 0 for n in train.step_epochs), "above 0"),
+        ("train.distill", train.distill, 0 <= train.distill <= 1, "in [0, 1]"),
         ("train.label_smoothing", train.label_smoothing, 0 <= train.label_smoothing < 1, "in [0, 1)"),
         ("prune.loss", config.prune.loss, 0 <= config.prune.loss < 1, "in [0, 1)"),
         ("prune.compensate", config.prune.compensate, 0 <= config.prune.compensate <= MANY, f"0 to {MANY}"),

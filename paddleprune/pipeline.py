@@ -3,6 +3,7 @@
 train  ->  analyse  ->  train, pruned  ->  export
 """
 
+import functools
 import itertools
 import logging
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import checked_path, make_folder, only_one, write_json, write_text
 from .progress import bar
-from .prune import hooks_for, prune
+from .prune import methods_for, prune
 from .pruning.groups import find_groups
 from .pruning.sensitivity import Sensitivities
 from .tasks._base import Task
@@ -94,7 +95,9 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
             known = bool(weights) or config.prune.weights == "scratch"
             prune(saved, known, config, task, batches, eval_set, beside(weights, folder))
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
-    run = Run(saved.network, task, batches, config.train, optimizer, schedule)
+    methods = methods_for(saved, config, task)
+    loss = functools.reduce(lambda loss, method: method.wrap(loss), methods, task.loss)
+    run = Run(saved.network, task, batches, config.train, optimizer, schedule, loss=loss)
     if resume:
         run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer)
         schedule.step(run.state.step)
@@ -106,7 +109,8 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
     def judge() -> dict[str, float]:
         return score(saved.network, task, eval_set, size)
 
-    fit(run, [*hooks_for(saved, config), *standard(folder, saved, judge)])
+    around = [hook for method in methods for hook in method.hooks()]
+    fit(run, [*around, *standard(folder, saved, judge)])
     return _write_metrics(folder, saved, run, eval_set)
 
 

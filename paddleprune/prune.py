@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 
 from . import cost, latency, models, plan_table, scheme
-from .config import Config
+from .config import Config, PruneConfig
 from .data.dataset import Batches, Dataset
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
-from .engine.fit import Hook
-from .engine.hooks import KeepZeros
 from .engine.pictures import pictures
 from .engine.recalibrate import recalibrate
 from .engine.score import score
 from .errors import UserError
 from .graph.example import Example
+from .methods import Distill, KeepZeros, Method
 from .pruning import criteria
 from .pruning.compensate import narrow_compensated
 from .pruning.groups import Groups, find_groups
@@ -68,11 +67,35 @@ def _refuse_random(known: bool) -> None:
         )
 
 
-def hooks_for(saved: SavedModel, config: Config) -> list[Hook]:
-    """What keeps the network pruned while it trains; narrow layers need nothing."""
-    if config.prune.strategy != "magnitude":
-        return []
-    return [KeepZeros(present_masks(_layer_weights(saved)))]
+def methods_for(saved: SavedModel, config: Config, task: Task) -> list[Method]:
+    """How a network is trained: single weights that went stay away, and the network it was may teach it."""
+    methods: list[Method] = []
+    if config.prune.strategy == "magnitude":
+        methods.append(KeepZeros(present_masks(_layer_weights(saved))))
+    if config.train.distill and config.train.epochs and (folder := _teacher(config)):
+        teacher = checkpoint.load_model(folder)
+        _refuse_other_teacher(teacher, saved)
+        log.info("taught by %s", folder)
+        methods.append(Distill(task, teacher.network, config.train.distill))
+    return methods
+
+
+def _teacher(config: Config) -> str:
+    """The model directory of the teacher: the one that is named, or the dense model that the run prunes."""
+    if config.train.teacher:
+        return config.train.teacher
+    pruned = config.prune.sensitivities or config.prune.strategy != PruneConfig().strategy
+    scratch = config.prune.weights == "scratch"
+    return config.model.weights if pruned and not scratch and Path(config.model.weights).is_dir() else ""
+
+
+def _refuse_other_teacher(teacher: SavedModel, saved: SavedModel) -> None:
+    for key in ("task", "labels"):
+        if teacher.facts[key] != saved.facts[key]:
+            raise UserError(
+                f"train.teacher: '{teacher.folder}' has another {key} ({teacher.facts[key]!s:.80}) than the model "
+                f"({saved.facts[key]!s:.80}); name one that was trained for the same, or set train.distill=0"
+            )
 
 
 def _choose_channels(

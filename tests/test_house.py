@@ -32,6 +32,7 @@ ROWS = [
     ["strategies"],
     ["tasks"],
     ["engine"],
+    ["methods"],
     ["export", "benchmark", "report", "scheme", "analysis"],
     ["plan_table"],
     ["prune", "latency", "pruner"],

@@ -27,7 +27,11 @@ class Run:
     optimizer: Any
     schedule: Any
     state: State = field(default_factory=State)
+    loss: Any = None  # (network, batch) -> losses; the task's, if none is given
     stop: str = ""  # a hook that writes a reason here ends the run after this epoch
+
+    def __post_init__(self) -> None:
+        self.loss = self.loss or self.task.loss
 
     @property
     def total_steps(self) -> int:
@@ -79,7 +83,7 @@ def step(run: Run, batch: dict) -> dict[str, float]:
     """Forward, backward, update; the losses as numbers."""
     paddle.seed(run.train.seed * 1_000_003 + run.state.step)
     run.network.train()
-    losses = run.task.loss(run.network, batch)
+    losses = run.loss(run.network, batch)
     losses["loss"].backward()
     ranks.average([*losses.values(), *(p.grad for p in run.network.parameters())])
     values = {name: float(value) for name, value in losses.items()}

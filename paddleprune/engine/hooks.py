@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import paddle
-
 from ..files import atomic_folder, write_json, write_text, writing
 from ..progress import bar
 from . import ranks
@@ -136,23 +133,6 @@ class Evaluate(Hook):
         if run.train.early_stop and state.evaluations_since_best >= run.train.early_stop:
             run.stop = f"no better {metric.main} in {state.evaluations_since_best} evaluations"
             log.info("stopping early: %s", run.stop)
-
-
-class KeepZeros(Hook):
-    """Weights that were set to zero stay exactly zero. Comes before the hooks that look at the network."""
-
-    def __init__(self, masks: Mapping[str, np.ndarray]):
-        self.masks = masks
-
-    def before(self, run: Run) -> None:
-        tensors = run.network.state_dict()
-        pairs = [(tensors[name], mask) for name, mask in self.masks.items() if not mask.all()]
-        self.factors = [(tensor, paddle.to_tensor(mask.astype("float32"))) for tensor, mask in pairs]
-
-    def after_step(self, run: Run, losses: dict[str, float]) -> None:
-        with paddle.no_grad():
-            for tensor, factor in self.factors:
-                tensor.set_value(tensor * factor)
 
 
 class Checkpoint(Hook):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import paddle
+import paddle.nn.functional as F
 from paddle import nn
 
 from ..config import DataConfig
@@ -44,6 +45,10 @@ class Task(ABC):
     @abstractmethod
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         """Scalar losses of a training batch; "loss" is the one that is minimised."""
+
+    def apart(self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        """How far a network's outputs are from its teacher's, as a loss of about the size of the task's own."""
+        raise UserError(f"train.distill: {type(self).__module__} cannot learn from a teacher; set it to 0")
 
     @abstractmethod
     def deployed(self, network: nn.Layer) -> nn.Layer:
@@ -111,6 +116,14 @@ def main_and_helpers(outputs: Any) -> tuple[Any, list[Any]]:
     """What a network of any package returns: the logits, and those of heads that help it to train."""
     first, *helpers = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     return first, helpers
+
+
+def divergence(said: paddle.Tensor, wanted: paddle.Tensor, axis: int) -> paddle.Tensor:
+    """T^2 KL(wanted || said) in nats of logits softened by T = 2, mean over all but the classes (Hinton et al. 2015,
+    arXiv 1503.02531, section 2)."""
+    log = F.log_softmax(said / 2, axis)
+    aim = F.softmax(wanted / 2, axis)
+    return 4 * (aim * (F.log_softmax(wanted / 2, axis) - log)).sum(axis).mean()
 
 
 HELPERS = 0.4  # of a helping head's loss in the sum, as PaddleSeg's configs have it

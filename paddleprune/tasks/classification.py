@@ -10,7 +10,7 @@ from paddle import nn
 
 from ..drawing import put_text
 from ..metrics.accuracy import Accuracy
-from ._base import HELPERS, First, class_count, main_and_helpers
+from ._base import HELPERS, First, class_count, divergence, main_and_helpers
 from ._base import Task as Base
 
 
@@ -34,6 +34,9 @@ class Task(Base):
         labels = paddle.to_tensor(batch["label"])
         of = lambda found: F.cross_entropy(found, labels, label_smoothing=self.label_smoothing)  # noqa: E731
         return {"loss": of(logits) + HELPERS * sum(of(found) for found in helpers)}
+
+    def apart(self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        return divergence(said[0], wanted[0], -1)
 
     def deployed(self, network: nn.Layer) -> nn.Layer:
         return First(network, nn.Softmax(axis=-1))

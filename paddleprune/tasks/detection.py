@@ -72,6 +72,21 @@ class Task(Base):
             parts.append(loss.mean())
         return {"loss": paddle.add_n(parts)}
 
+    def apart(self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        """Of the raw maps, summed over a picture as the loss is: the teacher's objectness as soft labels, and, as far
+        as it says that something is there, its centres and classes as soft labels and its sizes as they are."""
+        return paddle.add_n([self._maps_apart(a, b) for a, b in zip(said, wanted, strict=True)])
+
+    def _maps_apart(self, said: paddle.Tensor, wanted: paddle.Tensor) -> paddle.Tensor:
+        n, _, h, w = said.shape
+        said, wanted = (maps.reshape([n, -1, 5 + len(self.labels), h, w]) for maps in (said, wanted))
+        soft = F.sigmoid(wanted)
+        cross = [F.binary_cross_entropy_with_logits(m, soft, reduction="none") for m in (said, wanted)]
+        apart = cross[0] - cross[1]  # so that agreement costs nothing
+        sizes = (said - wanted).abs()[:, :, 2:4].sum(2)
+        there = soft[:, :, 4] * (apart[:, :, :2].sum(2) + sizes + apart[:, :, 5:].sum(2))
+        return (apart[:, :, 4] + there).sum() / n
+
     def _resized(self, image: paddle.Tensor) -> paddle.Tensor:
         if not self.sizes:
             return image

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..lookup import suggest
 from ..metrics.mean_iou import MeanIoU
 from ..models.unet import INSTALL
-from ._base import HELPERS, First, class_count, keeps_whole, main_and_helpers
+from ._base import HELPERS, First, class_count, divergence, keeps_whole, main_and_helpers
 from ._base import Task as Base
 
 CROSS_ENTROPY = {"CrossEntropyLoss": 1.0}
@@ -63,6 +63,9 @@ class Task(Base):
             return sum(weight * loss(found, masks.clone()) for weight, loss in self.losses)
 
         return {"loss": of(logits) + HELPERS * sum(of(found) for found in helpers)}
+
+    def apart(self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        return divergence(said[0], wanted[0], 1)
 
     def deployed(self, network: nn.Layer) -> nn.Layer:
         return First(network, nn.Softmax(axis=1))

@@ -1,0 +1,143 @@
+"""A teacher: what it says counts as much as it was asked to, it stays as it is, and a broken run goes on exactly."""
+
+import json
+
+import numpy as np
+import paddle
+import pytest
+from conftest import knowing, randomize
+from paddle import nn
+
+from paddleprune import models, pipeline, tasks
+from paddleprune.config import load_config
+from paddleprune.data.sample_data import make
+from paddleprune.engine.checkpoint import read_weights
+from paddleprune.errors import UserError
+from paddleprune.graph.example import outputs_of
+from paddleprune.methods import Distill
+from paddleprune.tasks._base import divergence
+
+LABELS = {"classification": list("abc"), "detection": list("abc"), "segmentation": list("ab"), "matting": []}
+MODELS = {
+    "classification": "mobilenet_v2",
+    "detection": "yolov3",
+    "segmentation": "unet",
+    "matting": "modnet",
+}
+
+
+def test_divergence_by_hand():
+    """Logits 0 and 2 log 3 at T = 2: probabilities 1/4 and 3/4 against a half each."""
+    wanted, said = paddle.to_tensor([[0.0, 2 * np.log(3)]], "float32"), paddle.zeros([1, 2])
+    by_hand = 4 * (0.25 * np.log(0.25 / 0.5) + 0.75 * np.log(0.75 / 0.5))
+    assert float(divergence(said, wanted, -1)) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_boxes_apart_by_hand():
+    """One anchor, one class, one cell. The teacher is sure that something is there (logit 20), at 0, of size 0."""
+    task = tasks.of("detection", ["a"])
+    wanted = paddle.to_tensor([0.0, 0.0, 0.0, 0.0, 20.0, 20.0]).reshape([1, 6, 1, 1])
+    said = paddle.to_tensor([1.0, 0.0, 0.5, -0.25, 20.0, 0.0]).reshape([1, 6, 1, 1])
+    centre = np.log1p(np.e) - 0.5 - np.log(2)  # cross entropy of logit 1 with a half, less the half's own
+    assert float(task.apart([said], [wanted])) == pytest.approx(centre + 0.75 + np.log(2), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_agreement_costs_nothing_and_the_teacher_stays(name):
+    args = {**models.example(MODELS[name])["args"]} | (
+        {"num_classes": len(LABELS[name])} if LABELS[name] else {}
+    )
+    network, teacher = (randomize(models.build(MODELS[name], args), seed) for seed in (0, 1))
+    task = tasks.of(name, LABELS[name])
+    image = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32"))
+    wanted = outputs_of(teacher(image))
+    assert float(task.apart(wanted, wanted)) == pytest.approx(0, abs=1e-5)
+    before = {key: tensor.numpy() for key, tensor in teacher.state_dict().items()}
+    method = Distill(task, teacher, 0.25)
+    own = lambda net, batch: {"loss": outputs_of(net(image))[0].square().mean()}  # noqa: E731
+    losses = method.wrap(own)(network, {})
+    alone = own(network, {})["loss"]
+    apart = task.apart(outputs_of(network(image)), wanted)
+    assert float(apart) > 1e-3
+    assert float(losses["loss"]) == pytest.approx(0.75 * float(alone) + 0.25 * float(apart), rel=1e-4)
+    losses["loss"].backward()
+    assert all(p.grad is None for p in teacher.parameters())
+    assert all((teacher.state_dict()[key].numpy() == array).all() for key, array in before.items())
+    assert any(p.grad is not None for p in network.parameters())
+
+
+def test_of_another_kind_of_network_nothing_is_known():
+    class Other(tasks._base.Task):
+        model_args = loss = deployed = result = draw = None
+
+    with pytest.raises(UserError, match="train.distill: .* cannot learn from a teacher"):
+        Other([]).apart([], [])
+
+
+SMALL = [
+    "model.args.scale=0.25", "data.image_shape=[3,32,32]", "data.batch_size=8", "train.log_every=1",
+    "data.train_transforms=[{Resize: {size: 32}}, Normalize]", "data.eval_transforms=[{Resize: {size: 32}}, Normalize]",
+]  # fmt: skip
+
+
+class Ended(BaseException):
+    """As if the process had been killed."""
+
+
+def test_a_pruned_run_with_a_teacher_goes_on_exactly_and_its_config_makes_it_again(tmp_path, monkeypatch):
+    data = make("classification", tmp_path / "digits", 32, 16)
+    base = "configs/classification/mobilenet_v2_sample.yml"
+    dense = load_config(base, [f"data.root={data}", *SMALL, "train.epochs=0"])
+    pipeline.train(dense, tmp_path / "dense", knowing("classification"))
+    settings = ["prune.strategy=least_loss", "prune.target.params=0.5", "prune.align=2", "train.epochs=2"]
+    config = load_config(base, [f"data.root={data}", *SMALL, *settings])
+    pipeline.train(config, tmp_path / "whole", str(tmp_path / "dense/best_model"))
+    lines = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
+    assert all(line["teacher"] > 0 for line in lines if line["kind"] == "train")
+
+    again = load_config(tmp_path / "whole/config.yml")
+    with monkeypatch.context() as patch:
+
+        def ended(*_):
+            raise Ended
+
+        real = pipeline.standard
+        patch.setattr(pipeline, "standard", lambda folder, saved, judge: real(folder, saved, ended))
+        with pytest.raises(Ended):
+            pipeline.train(again, tmp_path / "broken")
+    pipeline.train(again, tmp_path / "broken", resume=True)
+    ours, theirs = (read_weights(tmp_path / f"{run}/latest/model.pdparams") for run in ("whole", "broken"))
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+    assert (tmp_path / "whole/config.yml").read_text() == (tmp_path / "broken/config.yml").read_text()
+    plans = [(tmp_path / f"{run}/latest/plan.json").read_text() for run in ("whole", "broken")]
+    assert plans[0] == plans[1]
+
+
+def test_a_teacher_of_other_classes_is_refused(tmp_path):
+    data = make("classification", tmp_path / "digits", 32, 16)
+    base = "configs/classification/mobilenet_v2_sample.yml"
+    pipeline.train(load_config(base, [f"data.root={data}", *SMALL, "train.epochs=0"]), tmp_path / "a")
+    model = tmp_path / "a/best_model/model.yml"
+    model.write_text(model.read_text().replace("- digit_0", "- zero"))
+    config = load_config(base, [f"data.root={data}", *SMALL, f"train.teacher={tmp_path / 'a/best_model'}"])
+    with pytest.raises(UserError, match="train.teacher: .* has another labels|does not fit"):
+        pipeline.train(config, tmp_path / "b")
+
+
+def test_a_layer_that_returns_a_dict_can_be_taught():
+    class Dict(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return {"logits": self.fc(x)}
+
+    network, teacher = randomize(Dict(), 0), randomize(Dict(), 1)
+    x = paddle.ones([4, 3])
+    task = tasks.of("classification", list("ab"))
+    losses = Distill(task, teacher, 1.0).wrap(lambda net, batch: {"loss": net(x)["logits"].mean()})(
+        network, {}
+    )
+    wanted = divergence(network(x)["logits"], teacher(x)["logits"], -1)
+    assert float(losses["loss"]) == pytest.approx(float(wanted), rel=1e-5)
