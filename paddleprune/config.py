@@ -5,10 +5,7 @@ file's own keys over them, then `--set train.epochs=5`. Mappings merge; lists ar
 `model.args` and the transforms are passed on as they are: their owner checks them.
 """
 
-import contextlib
 import dataclasses
-import math
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from .building import build
 from .errors import UserError
 from .files import checked_path, exists, shipped
 from .lookup import suggest
@@ -65,6 +63,9 @@ class TrainConfig:
     distill: float = 0.5  # the teacher's share of the loss when a pruned network is trained again; 0 = none
     teacher: str = ""  # a model directory; empty = the model that is pruned
     sizes: list[int] = field(default_factory=list)  # of detection: each batch gets one of these sides
+    until: str = (
+        ""  # dense: a pruned network is trained until it has the metric of the dense one, or gains no more
+    )
     early_stop: int = 0  # evaluations without a better metric until the end; 0 = never
     eval_every: int = 1  # epochs between evaluations
     save_every: int = 0  # steps between checkpoints inside an epoch; 0 = only at its end
@@ -130,12 +131,12 @@ def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Confi
 
 def parse_config(raw: dict[str, Any]) -> Config:
     """A plain dict, as YAML reads it -> Config. Raises UserError that names the dotted key."""
-    return check_ranges(_build(Config, raw, ""))
+    return check_ranges(build(Config, raw, ""))
 
 
 def parse_data(raw: dict[str, Any], where: str) -> DataConfig:
     """The `data` section alone, of a model file; `where` begins the dotted keys of errors."""
-    return _check_data(_build(DataConfig, raw, where), where)
+    return _check_data(build(DataConfig, raw, where), where)
 
 
 def _lists(value: Any) -> Any:
@@ -175,14 +176,14 @@ def check_ranges(config: Config) -> Config:
         ("prune.threshold", config.prune.threshold, 0 <= config.prune.threshold <= 1, "in [0, 1]"),
         ("prune.align", config.prune.align, 0 < config.prune.align <= MANY, f"1 to {MANY}"),
         ("prune.target.macs", config.prune.target.macs, 0 <= config.prune.target.macs <= 1, "in [0, 1]"),
-        ("prune.target.params", config.prune.target.params,
-         0 <= config.prune.target.params <= 1, "in [0, 1]"),
+        ("prune.target.params", config.prune.target.params, 0 <= config.prune.target.params <= 1, "in [0, 1]"),
         ("prune.target.latency", config.prune.target.latency,
          0 <= config.prune.target.latency <= 1, "in [0, 1]"),
         ("prune.target.threads", config.prune.target.threads, 0 < config.prune.target.threads <= 1024, "1 to 1024"),
     ]  # fmt: skip
     _refuse_first(rules)
     choices = [
+        ("train.until", config.train.until, ("", "dense")),
         ("train.optimizer", config.train.optimizer, ("momentum", "adam", "adamw")),
         ("train.schedule", config.train.schedule, ("cosine", "linear", "step", "constant")),
         ("prune.strategy", config.prune.strategy, STRATEGIES),
@@ -252,48 +253,3 @@ def _parse_value(text: str, what: str) -> Any:
     if " #" in plain and plain[0] not in "\"'[{":
         return plain
     return parse_yaml(text, what)
-
-
-def _build(cls: type, raw: Any, prefix: str) -> Any:
-    if not isinstance(raw, dict):
-        raise UserError(f"{prefix or 'config'}: expected a mapping of keys, got {str(raw)[:80]!r}")
-    hints = typing.get_type_hints(cls)
-    for key in raw:
-        if key not in hints:
-            raise UserError(f"{_dotted(prefix, str(key)[:80])}: unknown key; {suggest(key, hints)}")
-    values = {k: _convert(hints[k], v, _dotted(prefix, k)) for k, v in raw.items()}
-    for f in dataclasses.fields(cls):
-        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if required and f.name not in values:
-            raise UserError(f"{_dotted(prefix, f.name)}: missing; add it to the config or use --set")
-    return cls(**values)
-
-
-def _convert(hint: Any, value: Any, key: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, key)
-    origin = typing.get_origin(hint) or hint
-    if origin is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as a string
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if origin is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) < 2**1000 else math.inf
-    if origin is float and isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{key}: {value} is out of range; it must be a finite number")
-    wrong = not isinstance(value, origin) or (origin is int and isinstance(value, bool))
-    inner = typing.get_args(hint)
-    if wrong or (inner and not all(isinstance(item, inner[0]) for item in value)):
-        name = str(hint) if isinstance(hint, types.GenericAlias) else hint.__name__
-        raise UserError(f"{key}: expected {name}, got {_shown(value)}")
-    if inner and inner[0] is int and any(isinstance(item, bool) for item in value):
-        raise UserError(f"{key}: expected {hint}, got {_shown(value)}")
-    return value
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
-
-
-def _dotted(prefix: str, key: object) -> str:
-    return f"{prefix}.{key}" if prefix else str(key)

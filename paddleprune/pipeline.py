@@ -38,6 +38,7 @@ from .prune import methods_for, prune
 from .pruning.groups import find_groups
 from .pruning.sensitivity import Sensitivities
 from .tasks._base import Task
+from .verdict import verdict
 
 log = logging.getLogger(__name__)
 
@@ -289,6 +290,8 @@ def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset)
         "nonzero_params": cost.count_nonzero(saved.network),
         **({"pruning": saved.facts["pruning"]} if "pruning" in saved.facts else {}),
     }
+    if "dense" in metrics.get("pruning", {}) and metrics["value"] is not None:
+        metrics["verdict"] = verdict(metrics, run.task.metric.higher_is_better)
     if ranks.rank() == 0:
         write_json(folder / "metrics.json", metrics)
     return metrics

@@ -16,6 +16,7 @@ from paddleprune.errors import UserError
 from paddleprune.graph.example import outputs_of
 from paddleprune.methods import Distill
 from paddleprune.tasks._base import divergence
+from paddleprune.verdict import verdict
 
 LABELS = {"classification": list("abc"), "detection": list("abc"), "segmentation": list("ab"), "matting": []}
 MODELS = {
@@ -141,3 +142,55 @@ def test_a_layer_that_returns_a_dict_can_be_taught():
     )
     wanted = divergence(network(x)["logits"], teacher(x)["logits"], -1)
     assert float(losses["loss"]) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def pruned(epochs=4, epoch=1, value=0.9, before=0.5):
+    dense = {"value": 1.0, "params": 100, "macs": 1000}
+    return {
+        "metric": "acc1", "value": value, "epoch": epoch, "epochs": epochs, "params": 20, "macs": 500,
+        "pruning": {"dense": dense, "before_retrain": before},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metrics", "higher", "line"),
+    [
+        (pruned(), True, "acc1 1.0000 -> 0.9000 (10.0 % lost, 0.5000 before retraining); 5.00x fewer params, "
+                         "2.00x fewer macs; prune less, or in several rounds"),
+        (pruned(epoch=4), True, "the last epochs were the best: more of them would help"),
+        (pruned(value=0.99), True, "little is lost"),
+        (pruned(value=1.01), True, "(nothing lost, 0.5000 before retraining)"),
+        (pruned(value=1.1), False, "(10.0 % lost"),
+        (pruned(epochs=0), True, "(10.0 % lost, not retrained); 5.00x fewer params, 2.00x fewer macs; some epochs of"),
+    ],
+)  # fmt: skip
+def test_the_verdict(metrics, higher, line):
+    assert line in verdict(metrics, higher)
+
+
+def test_until_the_dense_metric_is_back(tmp_path, monkeypatch):
+    """By a scripted metric: the dense network's after two of nine epochs, or never and no more is gained."""
+    data = make("classification", tmp_path / "digits", 32, 16)
+    base = "configs/classification/mobilenet_v2_sample.yml"
+    pipeline.train(load_config(base, [f"data.root={data}", *SMALL, "train.epochs=0"]), tmp_path / "dense")
+    settings = [
+        "prune.strategy=uniform",
+        "prune.ratio=0.5",
+        "prune.align=1",
+        "train.until=dense",
+        "train.epochs=9",
+    ]
+    config = load_config(base, [f"data.root={data}", *SMALL, *settings])
+    for name, values, epochs in (
+        ("back", [0.5, 0.9], 2),
+        ("lost", [0.5, *[0.6] * 6, 0.7], 7),
+    ):
+        scripted = iter(values)
+        monkeypatch.setattr("paddleprune.prune.score", lambda *_: {"acc1": 0.85})
+        monkeypatch.setattr(pipeline, "score", lambda *_, it=scripted: {"acc1": next(it)})
+        metrics = pipeline.train(config, tmp_path / name, str(tmp_path / "dense/best_model"))
+        assert metrics["epochs"] == epochs
+        assert "acc1 0.8500 -> " in metrics["verdict"]
+    plain = load_config(base, [f"data.root={data}", *SMALL, "train.until=dense"])
+    with pytest.raises(UserError, match="train.until: 'dense' is for a network that was pruned"):
+        pipeline.train(plain, tmp_path / "plain")

@@ -53,6 +53,8 @@ def train(verbs: Any) -> None:
             options.eval_metric_loss, resume,
         )  # fmt: skip
         print(f"best {metrics['metric']} {metrics['value']:.4f} in {save_dir}/best_model")
+        if "verdict" in metrics:
+            print(metrics["verdict"])
 
     verb = add_verb(verbs, run, "train", "Train; with --sensitivities_file prune first, then retrain.",
                  "--config configs/classification/mobilenet_v2_sample.yml --save_dir output/dense", _resume)  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from ..files import atomic_folder, write_json, write_text, writing
 from ..progress import bar
 from . import ranks
@@ -15,6 +16,7 @@ from .checkpoint import SavedModel, save_model, save_state
 from .fit import Hook, Run
 
 log = logging.getLogger(__name__)
+PATIENCE = 5  # evaluations without a better metric, where a run goes on until it gains no more
 
 
 class ProgressBar(Hook):
@@ -97,6 +99,12 @@ class Evaluate(Hook):
         self.journal, self.checkpoint = journal, checkpoint
 
     def before(self, run: Run) -> None:
+        pruning = self.saved.facts.get("pruning", {})
+        if run.train.until and "dense" not in pruning:
+            raise UserError(
+                "train.until: 'dense' is for a network that was pruned, which knows what it could before; leave it out"
+            )
+        self.goal = pruning["dense"]["value"] if run.train.until else None
         if run.state.judged < run.state.epoch:  # the run ended while the epoch was judged
             self.after_epoch(run)
         self.stop_if_enough(run)  # a run that had stopped early and is resumed stays stopped
@@ -124,13 +132,20 @@ class Evaluate(Hook):
             if self.journal is not None:
                 with atomic_folder(self.folder / "best_model") as temporary:
                     save_model(temporary, self.saved.network, facts, self.saved.plan)
+            self.stop_if_enough(run)
             return
         state.evaluations_since_best += 1
         self.stop_if_enough(run)
 
     def stop_if_enough(self, run: Run) -> None:
         state, metric = run.state, run.task.metric
-        if run.train.early_stop and state.evaluations_since_best >= run.train.early_stop:
+        sign = 1 if metric.higher_is_better else -1
+        if self.goal is not None and state.best is not None and sign * state.best >= sign * self.goal:
+            run.stop = f"{metric.main} is what it was before pruning, {self.goal:.4f}"
+            log.info("the end: %s", run.stop)
+            return
+        patience = run.train.early_stop or (PATIENCE if run.train.until else 0)
+        if patience and state.evaluations_since_best >= patience:
             run.stop = f"no better {metric.main} in {state.evaluations_since_best} evaluations"
             log.info("stopping early: %s", run.stop)
 
