@@ -97,6 +97,7 @@ class PruneConfig:
     criterion: str = ""  # of pruning/criteria.py; empty = the sensitivities', or reconstruction
     compensate: int = 256  # training pictures by which readers make up for what goes; 0 = they do not
     align: int = 8  # kept channels are a multiple of this; 1 = PaddleX
+    rounds: int = 1  # of pruning and retraining; for uniform and least_loss, without sensitivities
     recalibrate: int = 0  # training batches to re-estimate batch-norm statistics with; 0 = none
 
 
@@ -171,6 +172,7 @@ def check_ranges(config: Config) -> Config:
         ("train.label_smoothing", train.label_smoothing, 0 <= train.label_smoothing < 1, "in [0, 1)"),
         ("prune.loss", config.prune.loss, 0 <= config.prune.loss < 1, "in [0, 1)"),
         ("prune.compensate", config.prune.compensate, 0 <= config.prune.compensate <= MANY, f"0 to {MANY}"),
+        ("prune.rounds", config.prune.rounds, 1 <= config.prune.rounds <= 100, "1 to 100"),
         ("prune.recalibrate", config.prune.recalibrate, config.prune.recalibrate >= 0, "0 or more"),
         ("prune.ratio", config.prune.ratio, 0 <= config.prune.ratio < 1, "in [0, 1)"),
         ("prune.threshold", config.prune.threshold, 0 <= config.prune.threshold <= 1, "in [0, 1]"),

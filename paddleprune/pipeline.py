@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from . import benchmark, cost, models, report, scheme, tasks
+from . import benchmark, cost, models, report, rounds, scheme, tasks
 from .analysis.job import Job
 from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
@@ -88,13 +88,14 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
                 "choose another folder"
             )
         first = scheme.prunes_first(config.prune)
-        saved = new_model(config, task)
+        step = rounds.last(config, folder, train) if config.prune.rounds > 1 else config
+        saved = new_model(step, task)
         saved.facts["lists"] = fingerprints(train_set, eval_set)
         if ranks.rank() == 0:
             check_data(train_set, eval_set, folder)
         if first:
             known = bool(weights) or config.prune.weights == "scratch"
-            prune(saved, known, config, task, batches, eval_set, beside(weights, folder))
+            prune(saved, known, step, task, batches, eval_set, beside(weights, folder))
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     methods = methods_for(saved, config, task)
     loss = functools.reduce(lambda loss, method: method.wrap(loss), methods, task.loss)

@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,12 @@ def prune(
     into `saved.facts["pruning"]`, measured latencies into `folder`. Raises UserError for a model
     that is pruned already, for settings that do not fit the model, and for one whose weights are not
     `known` but random, before anything takes long."""
-    if saved.plan is not None:
+    anew = config.prune.strategy in ("uniform", "least_loss") and not config.prune.sensitivities
+    if saved.plan is not None and not anew:
         raise UserError(
             "--pretrain_weights: the model is pruned already; leave --sensitivities_file and prune.strategy out "
-            "to retrain it as it is, or start from the model that is not pruned"
+            "to retrain it as it is, start from the model that is not pruned, or prune it again by "
+            "prune.strategy=least_loss or uniform, which need no sensitivities"
         )
     size, main = config.data.batch_size, task.metric.main
     if config.prune.strategy == "magnitude":
@@ -53,6 +56,7 @@ def prune(
     before = score(saved.network, task, eval_set, size, "before pruning")[main]
     dense: dict[str, Any] = cost.count(saved.network, saved.image_shape).as_dict()
     dense |= {"value": before, "weights": checkpoint.fingerprint(saved.network)}
+    dense = saved.facts.get("pruning", {}).get("dense", dense)  # of a network that is pruned again
     narrow()
     after = score(saved.network, task, eval_set, size, "before retraining")[main]
     log.info("%s: %.4f dense, %.4f pruned, before retraining", main, before, after)
@@ -102,7 +106,7 @@ def _choose_channels(
     saved: SavedModel, known: bool, config: Config, task: Task, batches: Batches, folder: Path
 ) -> Choice:
     groups = find_groups(saved.network, saved.image_shape)
-    name, asked = saved.facts["model"]["name"], config.prune
+    name, asked = saved.facts["model"]["name"], _of_what_is_left(saved, config.prune, groups)
     seen = _Seen(saved, config, groups)
     blind = asked.strategy == "least_loss" and not asked.sensitivities
     if blind:
@@ -127,13 +131,23 @@ def _choose_channels(
         if asked.recalibrate:
             recalibrate(saved.network, batches.epoch(), asked.recalibrate)
             ranks.average_statistics(saved.network)
+        saved.plan = plan if saved.plan is None else saved.plan.then(plan)
         if asked.weights == "scratch":
             saved.network = models.build(name, saved.facts["model"]["args"])
-            narrow(saved.network, plan, saved.image_shape, check=False)
-        saved.plan = plan
+            narrow(saved.network, saved.plan, saved.image_shape, check=False)
 
     facts = {"scheme": chosen.title, "criterion": chosen.criterion, "align": asked.align}
     return {**facts, "compensated": asked.compensate if scheme.compensates(asked) else 0}, carry_out
+
+
+def _of_what_is_left(saved: SavedModel, asked: PruneConfig, groups: Groups) -> PruneConfig:
+    """Targets are fractions of the dense network, also where it was pruned before."""
+    dense = saved.facts.get("pruning", {}).get("dense")
+    if saved.plan is None or dense is None:
+        return asked
+    left = {key: getattr(groups.cost(), key) / dense[key] for key in ("params", "macs")}
+    target = {key: min(1.0, getattr(asked.target, key) / part) for key, part in left.items()}
+    return replace(asked, target=replace(asked.target, **target))
 
 
 class _Seen:

@@ -36,7 +36,7 @@ ROWS = [
     ["methods"],
     ["export", "benchmark", "report", "scheme", "analysis"],
     ["plan_table", "verdict"],
-    ["prune", "latency", "pruner"],
+    ["prune", "latency", "pruner", "rounds"],
     ["pipeline", "infer", "api", "sweep", "page"],
     ["cli", "__init__", "__main__"],
 ]

@@ -11,10 +11,11 @@ from paddle import nn
 from paddleprune import models, pipeline, tasks
 from paddleprune.config import load_config
 from paddleprune.data.sample_data import make
-from paddleprune.engine.checkpoint import read_weights
+from paddleprune.engine.checkpoint import load_model, read_weights
 from paddleprune.errors import UserError
 from paddleprune.graph.example import outputs_of
 from paddleprune.methods import Distill
+from paddleprune.pruning.narrow import narrow
 from paddleprune.tasks._base import divergence
 from paddleprune.verdict import verdict
 
@@ -194,3 +195,32 @@ def test_until_the_dense_metric_is_back(tmp_path, monkeypatch):
     plain = load_config(base, [f"data.root={data}", *SMALL, "train.until=dense"])
     with pytest.raises(UserError, match="train.until: 'dense' is for a network that was pruned"):
         pipeline.train(plain, tmp_path / "plain")
+
+
+def test_rounds(tmp_path, caplog):
+    """Two rounds to 0.4 of the parameters by way of the root of it; the plan is one of the dense network; a second
+    command takes the first round as it is."""
+    data = make("classification", tmp_path / "digits", 32, 16)
+    base = "configs/classification/mobilenet_v2_sample.yml"
+    dense = load_config(base, [f"data.root={data}", *SMALL, "train.epochs=0"])
+    pipeline.train(dense, tmp_path / "dense", knowing("classification"))
+    settings = ["prune.strategy=least_loss", "prune.target.params=0.4", "prune.align=1", "prune.rounds=2"]
+    config = load_config(base, [f"data.root={data}", *SMALL, *settings, "train.epochs=1"])
+    metrics = pipeline.train(config, tmp_path / "run", str(tmp_path / "dense/best_model"))
+    first = json.loads((tmp_path / "run/round_1/metrics.json").read_text())
+    whole = metrics["pruning"]["dense"]["params"]
+    assert first["pruning"]["dense"] == metrics["pruning"]["dense"]
+    assert 0.5 * whole < first["params"] <= 0.4**0.5 * whole
+    assert 0.3 * whole < metrics["params"] <= 0.4 * whole
+    saved = load_model(tmp_path / "run/best_model")
+    fresh = models.build("mobilenet_v2", saved.facts["model"]["args"])
+    narrow(fresh, saved.plan)
+    assert {n: t.shape for n, t in fresh.state_dict().items()} == {
+        n: t.shape for n, t in saved.network.state_dict().items()
+    }
+    began = (tmp_path / "run/round_1/metrics.json").stat().st_mtime_ns
+    pipeline.train(config, tmp_path / "run", str(tmp_path / "dense/best_model"))
+    assert (tmp_path / "run/round_1/metrics.json").stat().st_mtime_ns == began
+    bad = load_config(base, [f"data.root={data}", "prune.strategy=magnitude", "prune.rounds=2"])
+    with pytest.raises(UserError, match="prune.rounds: each round looks at the network anew"):
+        pipeline.train(bad, tmp_path / "bad", str(tmp_path / "dense/best_model"))
