@@ -29,13 +29,14 @@ demo: $(READY)
 	$(PYTHON) tools/sensitivity.py --model_dir $(DEMO)/dense/best_model --save_file $(DEMO)/sensitivities.json
 	@echo "== 4/6 prune and retrain"
 	$(PYTHON) tools/train.py --config $(CONFIG) --pretrain_weights $(DEMO)/dense/best_model \
-	    --sensitivities_file $(DEMO)/sensitivities.json --eval_metric_loss 0.05 \
-	    --set train.epochs=5 train.learning_rate=0.003 --save_dir $(DEMO)/pruned
+	    --sensitivities_file $(DEMO)/sensitivities.json \
+	    --set prune.strategy=least_loss prune.target.params=0.2 train.epochs=2 train.learning_rate=0.001 \
+	    --save_dir $(DEMO)/pruned
 	@echo "== 5/6 export for phones, and check the exported file"
 	$(PYTHON) tools/export.py --model_dir $(DEMO)/pruned/best_model --format $(FORMAT) --save_dir $(DEMO)/export
 	@echo "== 6/6 before and after"
 	$(PYTHON) tools/report.py --sensitivities_file $(DEMO)/sensitivities.json --model_dir $(DEMO)/dense/best_model \
-	    --eval_metric_loss 0.05 --before $(DEMO)/dense/best_model --after $(DEMO)/pruned/best_model \
+	    --before $(DEMO)/dense/best_model --after $(DEMO)/pruned/best_model \
 	    --names dense pruned --save_dir $(DEMO)/report --save_file $(DEMO)/report/report.html
 
 test: $(READY)

@@ -26,7 +26,7 @@ def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
-             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table}  # fmt: skip
+             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
@@ -67,6 +67,18 @@ def quant_table(rows: list[dict]) -> str:
             f"| {row['weights']} | {row['size_bytes'] / 1e6:.2f} ({rows[0]['size_bytes'] / row['size_bytes']:.2f}x) "
             f"| {100 * row['exported']:.2f} | {100 * row['same_decisions']:.2f} |"
         )
+    return "\n".join(lines)
+
+
+def oneshot_table(rows: list[dict]) -> str:
+    """A line per share of the parameters removed, a column per way; the metric is a fraction."""
+    first, metric = rows[0], next(key for key in rows[0] if key not in ("removed", "way", "params"))
+    ways = list(dict.fromkeys(row["way"] for row in rows[1:]))
+    lines = [f"| parameters removed | {' | '.join(ways)} |", "|---" * (len(ways) + 1) + "|"]
+    lines.append(f"| none | {' | '.join(f'{100 * first[metric]:.1f}' for _ in ways)} |")
+    for removed in sorted({row["removed"] for row in rows[1:]}):
+        found = {row["way"]: row[metric] for row in rows if row["removed"] == removed}
+        lines.append(f"| {100 * removed:.0f} % | {' | '.join(f'{100 * found[way]:.1f}' for way in ways)} |")
     return "\n".join(lines)
 
 

@@ -60,7 +60,7 @@ class TrainConfig:
     clip_norm: float = 0.0  # largest global norm of the gradient; 0 = no clipping
     label_smoothing: float = 0.0  # of classification
     losses: dict = field(default_factory=dict)  # of segmentation: PaddleSeg's, {name: weight}
-    distill: float = 0.5  # the teacher's share of the loss when a pruned network is trained again; 0 = none
+    distill: float = 0.0  # the teacher's share of the loss when a pruned network is trained again; 0 = none
     teacher: str = ""  # a model directory; empty = the model that is pruned
     sizes: list[int] = field(default_factory=list)  # of detection: each batch gets one of these sides
     until: str = (

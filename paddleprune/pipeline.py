@@ -77,6 +77,7 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
     ranks.join(size, len(train_set))
     batches = Batches(train_set, size, True, config.train.seed, config.data.workers, part)
     paddle.seed(config.train.seed)
+    before: float | None = None
     if resume:
         saved = checkpoint.load_model(folder / "latest")
         refuse_other_run(folder, config, saved, train_set, eval_set)
@@ -96,6 +97,7 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
         if first:
             known = bool(weights) or config.prune.weights == "scratch"
             prune(saved, known, step, task, batches, eval_set, beside(weights, folder))
+            before = saved.facts["pruning"]["before_retrain"]
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     methods = methods_for(saved, config, task)
     loss = functools.reduce(lambda loss, method: method.wrap(loss), methods, task.loss)
@@ -112,7 +114,7 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
         return score(saved.network, task, eval_set, size)
 
     around = [hook for method in methods for hook in method.hooks()]
-    fit(run, [*around, *standard(folder, saved, judge)])
+    fit(run, [*around, *standard(folder, saved, judge, before)])
     return _write_metrics(folder, saved, run, eval_set)
 
 

@@ -26,6 +26,8 @@ def _advice(metrics: dict[str, Any], lost: float) -> str:
         return "more can go"
     if not metrics["epochs"]:
         return "some epochs of retraining would help"
+    if metrics["epoch"] == 0:
+        return "training gained nothing: a smaller learning rate would help"
     if metrics["epoch"] > LATE * metrics["epochs"]:
         return "the last epochs were the best: more of them would help"
     return "little is lost" if lost < LITTLE else "prune less, or in several rounds"

@@ -82,7 +82,9 @@ def test_the_steps_leave_their_files(walked):
     metrics = {run: json.loads((walked / run / "metrics.json").read_text()) for run in ("dense", "pruned")}
     assert metrics["pruned"]["macs"] < metrics["dense"]["macs"]
     assert metrics["pruned"]["pruning"]["dense"]["macs"] == metrics["dense"]["macs"]
-    assert metrics["pruned"]["pruning"]["criterion"] == "l1_norm"
+    assert metrics["pruned"]["pruning"]["criterion"] == "reconstruction"
+    assert metrics["pruned"]["pruning"]["compensated"] > 0
+    assert "fewer params" in metrics["pruned"]["verdict"]
     table = Sensitivities.read(walked / "s.json")
     assert table.baseline == pytest.approx(metrics["dense"]["value"], abs=1e-5)
     assert all(set(curve) == {0.25, 0.5, 0.75} for curve in table.curves.values())

@@ -91,7 +91,13 @@ def test_a_pruned_run_with_a_teacher_goes_on_exactly_and_its_config_makes_it_aga
     base = "configs/classification/mobilenet_v2_sample.yml"
     dense = load_config(base, [f"data.root={data}", *SMALL, "train.epochs=0"])
     pipeline.train(dense, tmp_path / "dense", knowing("classification"))
-    settings = ["prune.strategy=least_loss", "prune.target.params=0.5", "prune.align=2", "train.epochs=2"]
+    settings = [
+        "prune.strategy=least_loss",
+        "prune.target.params=0.5",
+        "prune.align=2",
+        "train.epochs=2",
+        "train.distill=0.5",
+    ]
     config = load_config(base, [f"data.root={data}", *SMALL, *settings])
     pipeline.train(config, tmp_path / "whole", str(tmp_path / "dense/best_model"))
     lines = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
@@ -104,7 +110,9 @@ def test_a_pruned_run_with_a_teacher_goes_on_exactly_and_its_config_makes_it_aga
             raise Ended
 
         real = pipeline.standard
-        patch.setattr(pipeline, "standard", lambda folder, saved, judge: real(folder, saved, ended))
+        patch.setattr(
+            pipeline, "standard", lambda folder, saved, judge, before: real(folder, saved, ended, before)
+        )
         with pytest.raises(Ended):
             pipeline.train(again, tmp_path / "broken")
     pipeline.train(again, tmp_path / "broken", resume=True)
@@ -121,7 +129,9 @@ def test_a_teacher_of_other_classes_is_refused(tmp_path):
     pipeline.train(load_config(base, [f"data.root={data}", *SMALL, "train.epochs=0"]), tmp_path / "a")
     model = tmp_path / "a/best_model/model.yml"
     model.write_text(model.read_text().replace("- digit_0", "- zero"))
-    config = load_config(base, [f"data.root={data}", *SMALL, f"train.teacher={tmp_path / 'a/best_model'}"])
+    config = load_config(
+        base, [f"data.root={data}", *SMALL, "train.distill=0.5", f"train.teacher={tmp_path / 'a/best_model'}"]
+    )
     with pytest.raises(UserError, match="train.teacher: .* has another labels|does not fit"):
         pipeline.train(config, tmp_path / "b")
 
@@ -187,7 +197,8 @@ def test_until_the_dense_metric_is_back(tmp_path, monkeypatch):
         ("lost", [0.5, *[0.6] * 6, 0.7], 7),
     ):
         scripted = iter(values)
-        monkeypatch.setattr("paddleprune.prune.score", lambda *_: {"acc1": 0.85})
+        around = iter([0.85, 0.3])  # before pruning, and before retraining
+        monkeypatch.setattr("paddleprune.prune.score", lambda *_, it=around: {"acc1": next(it)})
         monkeypatch.setattr(pipeline, "score", lambda *_, it=scripted: {"acc1": next(it)})
         metrics = pipeline.train(config, tmp_path / name, str(tmp_path / "dense/best_model"))
         assert metrics["epochs"] == epochs
@@ -195,6 +206,21 @@ def test_until_the_dense_metric_is_back(tmp_path, monkeypatch):
     plain = load_config(base, [f"data.root={data}", *SMALL, "train.until=dense"])
     with pytest.raises(UserError, match="train.until: 'dense' is for a network that was pruned"):
         pipeline.train(plain, tmp_path / "plain")
+
+
+def test_a_network_that_training_makes_worse_is_kept_as_it_was(tmp_path, monkeypatch):
+    data = make("classification", tmp_path / "digits", 32, 16)
+    base = "configs/classification/mobilenet_v2_sample.yml"
+    pipeline.train(load_config(base, [f"data.root={data}", *SMALL, "train.epochs=0"]), tmp_path / "dense")
+    config = load_config(base, [f"data.root={data}", *SMALL, "prune.strategy=uniform", "train.epochs=2"])
+    around, after = iter([0.85, 0.8]), iter([0.7, 0.75])
+    monkeypatch.setattr("paddleprune.prune.score", lambda *_: {"acc1": next(around)})
+    monkeypatch.setattr(pipeline, "score", lambda *_: {"acc1": next(after)})
+    metrics = pipeline.train(config, tmp_path / "run", str(tmp_path / "dense/best_model"))
+    assert [metrics["value"], metrics["epoch"], metrics["epochs"]] == [0.8, 0, 2]
+    assert "a smaller learning rate would help" in metrics["verdict"]
+    best, last = (read_weights(tmp_path / f"run/{name}/model.pdparams") for name in ("best_model", "latest"))
+    assert any((best[name] != last[name]).any() for name in best)
 
 
 def test_rounds(tmp_path, caplog):

@@ -89,13 +89,14 @@ class Journal(Hook):
 
 class Evaluate(Hook):
     """Every `eval_every` epochs: the metric, `best_model/` if it is the best, early stopping.
-    Without a `journal` and a `checkpoint` nothing is written: another process does."""
+    Without a `journal` and a `checkpoint` nothing is written: another process does. `first`: the metric before
+    the first epoch, where it is known; that network is the best one until an epoch makes a better one."""
 
     def __init__(
         self, folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]],
-        journal: Journal | None = None, checkpoint: "Checkpoint | None" = None,
+        journal: Journal | None = None, checkpoint: "Checkpoint | None" = None, first: float | None = None,
     ):  # fmt: skip
-        self.folder, self.saved, self.evaluate = folder, saved, evaluate
+        self.folder, self.saved, self.evaluate, self.first = folder, saved, evaluate, first
         self.journal, self.checkpoint = journal, checkpoint
 
     def before(self, run: Run) -> None:
@@ -105,6 +106,8 @@ class Evaluate(Hook):
                 "train.until: 'dense' is for a network that was pruned, which knows what it could before; leave it out"
             )
         self.goal = pruning["dense"]["value"] if run.train.until else None
+        if self.first is not None and run.state.step == 0:
+            self.keep(run, self.first)
         if run.state.judged < run.state.epoch:  # the run ended while the epoch was judged
             self.after_epoch(run)
         self.stop_if_enough(run)  # a run that had stopped early and is resumed stays stopped
@@ -127,15 +130,19 @@ class Evaluate(Hook):
         text = "  ".join(f"{k} {v:.4f}" for k, v in values.items())
         log.info("epoch %d/%d: %s%s", state.epoch, run.train.epochs, text, "  (best)" if better else "")
         if better:
-            state.best, state.best_epoch, state.evaluations_since_best = value, state.epoch, 0
-            facts = {**self.saved.facts, "metric_value": value, "epoch": state.epoch}
-            if self.journal is not None:
-                with atomic_folder(self.folder / "best_model") as temporary:
-                    save_model(temporary, self.saved.network, facts, self.saved.plan)
-            self.stop_if_enough(run)
-            return
-        state.evaluations_since_best += 1
+            self.keep(run, value)
+        else:
+            state.evaluations_since_best += 1
         self.stop_if_enough(run)
+
+    def keep(self, run: Run, value: float) -> None:
+        """The network as it is becomes the best one."""
+        state = run.state
+        state.best, state.best_epoch, state.evaluations_since_best = value, state.epoch, 0
+        facts = {**self.saved.facts, "metric_value": value, "epoch": state.epoch}
+        if self.journal is not None:
+            with atomic_folder(self.folder / "best_model") as temporary:
+                save_model(temporary, self.saved.network, facts, self.saved.plan)
 
     def stop_if_enough(self, run: Run) -> None:
         state, metric = run.state, run.task.metric
@@ -180,10 +187,12 @@ class Checkpoint(Hook):
         self.since = time.monotonic()
 
 
-def standard(folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]]) -> list[Any]:
+def standard(
+    folder: Path, saved: SavedModel, evaluate: Callable[[], dict[str, float]], first: float | None = None
+) -> list[Any]:
     """The hooks of every run. An epoch is saved before it is judged: that can fail, and takes long. Of
     several processes the first one writes."""
     if ranks.rank() != 0:
-        return [Evaluate(folder, saved, evaluate)]
+        return [Evaluate(folder, saved, evaluate, first=first)]
     journal, checkpoint = Journal(folder), Checkpoint(folder, saved)
-    return [journal, checkpoint, Evaluate(folder, saved, evaluate, journal, checkpoint), ProgressBar()]
+    return [journal, checkpoint, Evaluate(folder, saved, evaluate, journal, checkpoint, first), ProgressBar()]

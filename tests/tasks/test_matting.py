@@ -164,8 +164,6 @@ def test_the_seeds_ways_through_the_command(data, tmp_path):
                 PruneConfig(strategy="adaptive_fixed", **settings),
                 unet,
                 "unet",
-                None,
-                None,
                 paddle.nn.Layer(),
             )
 
