@@ -94,7 +94,7 @@ class PruneConfig:
     keep_backbone: bool = False  # for adaptive_fixed
     weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights
     target: TargetConfig = field(default_factory=TargetConfig)  # for for_target and least_loss
-    criterion: str = ""  # of pruning/criteria.py; empty = the sensitivities', or reconstruction
+    criterion: str = ""  # of pruning/criteria.py; empty = reconstruction, or the sensitivities' where nothing is made up for
     compensate: int = 256  # training pictures by which readers make up for what goes; 0 = they do not
     align: int = 8  # kept channels are a multiple of this; 1 = PaddleX
     rounds: int = 1  # of pruning and retraining; for uniform and least_loss, without sensitivities

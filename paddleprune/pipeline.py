@@ -27,7 +27,7 @@ from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
 from .engine.score import score
-from .engine.start import beside, clear, fingerprints, new_model, open_model, refuse_other_run
+from .engine.start import as_begun, beside, clear, fingerprints, new_model, open_model, refuse_other_run
 from .errors import UserError
 from .export import formats, lite, lite_check
 from .export.manifest import refuse_other_export, write_export
@@ -79,7 +79,7 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
     paddle.seed(config.train.seed)
     before: float | None = None
     if resume:
-        saved = checkpoint.load_model(folder / "latest")
+        saved, config = checkpoint.load_model(folder / "latest"), as_begun(config, folder)
         refuse_other_run(folder, config, saved, train_set, eval_set)
     else:
         weights = config.model.weights

@@ -81,6 +81,8 @@ def methods_for(saved: SavedModel, config: Config, task: Task) -> list[Method]:
         _refuse_other_teacher(teacher, saved)
         log.info("taught by %s", folder)
         methods.append(Distill(task, teacher.network, config.train.distill))
+    elif config.train.distill and config.train.epochs:
+        log.warning("train.distill: there is no teacher; name one with train.teacher=MODEL_DIR")
     return methods
 
 

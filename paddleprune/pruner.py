@@ -82,7 +82,7 @@ class Pruner:
             raise UserError(
                 f"pictures: an array of {list(array.shape)}; the network takes {[list(s) for s, _ in self.example.specs()]}"
             )
-        return array
+        return array.astype(self.example.specs()[0][1])
 
     @functools.cached_property
     def observed(self) -> Observed | None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, load_config
+from .engine import checkpoint, ranks
 from .errors import UserError
 from .files import exists, recover_folder
+from .texts import read_yaml
 
 log = logging.getLogger(__name__)
 Train = Callable[..., dict[str, Any]]
@@ -28,6 +30,10 @@ def last(config: Config, folder: Path, train: Train) -> Config:
         raise UserError(
             "prune.rounds: each round looks at the network anew, which prune.strategy=least_loss (with "
             "prune.target.params or macs) and uniform do, without sensitivities; use one of them"
+        )
+    if ranks.size() > 1:
+        raise UserError(
+            "prune.rounds: rounds are made in one process; prune by steps, with rounds=1, in several"
         )
     teacher = config.train.teacher or (
         config.model.weights if exists(Path(config.model.weights), "folder") else ""
@@ -49,9 +55,24 @@ def _step(config: Config, number: int, weights: str) -> Config:
     return replace(config, prune=now, model=replace(config.model, weights=weights))
 
 
+def _of_the_same_weights(config: Config, folder: Path) -> bool:
+    """Was the round in `folder`, if there is one, made from the weights that are there now?"""
+    source, made = Path(config.model.weights), folder / "best_model" / "model.yml"
+    if not exists(source, "folder") or not exists(made):
+        return exists(made) or exists(folder / "latest" / "model.yml")
+    if "round_" in source.parent.name:
+        return made.stat().st_mtime >= (source / "model.yml").stat().st_mtime
+    begun = read_yaml(made, "model file").get("pruning", {}).get("dense", {}).get("weights")
+    return begun == checkpoint.fingerprint(checkpoint.load_model(source).network)
+
+
 def _made(config: Config, folder: Path, train: Train) -> Path:
     recover_folder(folder / "latest")
-    same = (folder / "config.yml").is_file() and load_config(folder / "config.yml") == config
+    same = (
+        _of_the_same_weights(config, folder)
+        and (folder / "config.yml").is_file()
+        and load_config(folder / "config.yml") == config
+    )
     if not same or not (folder / "metrics.json").is_file():
         log.info("%s: %s", folder.name, "goes on" if same else "begins")
         train(config, folder, resume=same and (folder / "latest" / "state.json").is_file())

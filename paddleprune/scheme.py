@@ -114,6 +114,8 @@ def curves_of(
     usual = own_criterion(prune) if measured == UNKNOWN or not table.provenance.compensated else measured
     if not compensates(prune):
         usual = "l1_norm" if measured in (UNKNOWN, criteria.RECONSTRUCTION) else measured
+    if not prune.criterion and measured not in (UNKNOWN, usual):
+        log.info("channels go by %s, the sensitivities were measured by %s", usual, measured)
     return curves, source + only, prune.criterion or usual
 
 

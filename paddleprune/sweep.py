@@ -34,7 +34,10 @@ def sweep(
         raise UserError(f"--what: '{what}' is not known; valid: {', '.join(WHAT)}")
     if not ratios or not all(0 < ratio < 1 for ratio in ratios):
         raise UserError(f"--ratios: {list(ratios)} must be in (0, 1), e.g. 0.2,0.4,0.6")
-    weights = checkpoint.fingerprint(checkpoint.load_model(model_dir).network)
+    dense = checkpoint.load_model(model_dir)
+    if dense.plan is not None:
+        raise UserError(f"--model_dir: '{model_dir}' is pruned already; give the model it was pruned from")
+    weights = checkpoint.fingerprint(dense.network)
     rows: list[dict[str, Any]] = []
     for ratio in sorted(set(ratios)):
         chosen = replace(
@@ -45,9 +48,9 @@ def sweep(
         metrics = _run(chosen, Path(save_dir) / f"{what}_{ratio:g}", weights)
         pruning = metrics["pruning"]
         if not rows:
-            dense = pruning["dense"]
+            whole = pruning["dense"]
             rows.append(
-                _row(config, "original", 0.0, {**metrics, **dense, "nonzero_params": dense["params"]})
+                _row(config, "original", 0.0, {**metrics, **whole, "nonzero_params": whole["params"]})
             )
         row = _row(config, f"{what} {100 * ratio:g} %", ratio, metrics)
         rows.append({**row, "before_retrain": pruning["before_retrain"]})
@@ -68,6 +71,8 @@ def _run(config: Config, folder: Path, weights: str) -> dict[str, Any]:
         return metrics
     if (folder / "latest" / "state.json").is_file():
         _refuse_other(checkpoint.load_model(folder / "latest").facts, weights, folder)
+        begun_with = load_config(begun).model.weights  # the model may have moved
+        config = replace(config, model=replace(config.model, weights=begun_with))
         return pipeline.train(config, folder, resume=True)
     return pipeline.train(config, folder)
 

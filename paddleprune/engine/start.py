@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .. import models, tasks
@@ -145,12 +146,23 @@ def resumed_config(folder: str | Path, config: str | None, overrides: Sequence[s
                 f"{', '.join(MAY_CHANGE)}"
             )
     saved = load_config(folder / "config.yml", overrides)
-    if config is not None and load_config(config) != load_config(folder / "config.yml"):
+    if config is not None and as_begun(load_config(config), folder) != load_config(folder / "config.yml"):
         raise UserError(
             f"--config: '{config}' differs from {folder}/config.yml, which the run began with; "
             "leave --config out, or change single keys with --set"
         )
     return saved
+
+
+def as_begun(config: Config, folder: Path) -> Config:
+    """The config with the first weights, and the sensitivities, that the run in `folder` began with, where it names none."""
+    begun = load_config(folder / "config.yml")
+    if not config.model.weights:
+        config = replace(config, model=replace(config.model, weights=begun.model.weights))
+    if not config.prune.sensitivities:
+        known = {"sensitivities": begun.prune.sensitivities, "loss": begun.prune.loss}
+        config = replace(config, prune=replace(config.prune, **known))
+    return config
 
 
 def refuse_other_run(folder: Path, config: Config, saved: SavedModel, train: Dataset, val: Dataset) -> None:

@@ -27,7 +27,7 @@ from paddle import nn
 
 from ..channels.groups import Groups
 from ..graph.example import Example
-from .narrow import narrow
+from .narrow import fitting, narrow
 from .plan import Plan
 from .readers import Normed, Reader, norms_of, observe, readers_of, run_with
 
@@ -43,7 +43,7 @@ def narrow_compensated(
 
     Returns the weights that were mended. Raises UserError where `narrow` does; the network is then as it was.
     """
-    example = Example(example)
+    example, plan = Example(example), fitting(network, plan, groups)
     readers, norms = readers_of(network, groups, plan.kept), norms_of(network)
     observe(network, example, pictures, readers.values(), norms)
     narrow(network, plan, example, groups)

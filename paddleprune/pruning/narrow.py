@@ -26,8 +26,7 @@ def narrow(
     check = check and example is not None
     if check or plan.slices is None:
         groups = groups or find_groups(network, example)
-        plan = _with_slices(plan, groups)
-    _refuse_unfit(network, plan)
+    plan = fitting(network, plan, groups)
     if not check:
         carry_out(network, plan)
         return
@@ -44,6 +43,14 @@ def narrow(
     except BaseException:
         saved.put_back()
         raise
+
+
+def fitting(network: nn.Layer, plan: Plan, groups: Groups | None) -> Plan:
+    """The plan with its slices. Raises UserError if it was made for another network."""
+    if groups is not None:
+        plan = _with_slices(plan, groups)
+    _refuse_unfit(network, plan)
+    return plan
 
 
 def _with_slices(plan: Plan, groups: Groups) -> Plan:

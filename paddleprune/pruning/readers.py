@@ -15,13 +15,14 @@ from paddle import nn
 
 from ..channels.groups import Groups
 from ..graph.example import Example
+from ..graph.ir import Operator
 from ..modes import evaluating
 
 LEAST, MOST = 2048, 4  # positions that are looked at: LEAST, or MOST a channel where that is more
 BYTES = 2**31  # that the activations of one pass may take
 
 Conv = nn.layer.conv._ConvNd
-Norm = nn.layer.norm._BatchNormBase
+Norm = (nn.layer.norm._BatchNormBase, nn.BatchNorm)
 TURNED = (nn.Conv1DTranspose, nn.Conv2DTranspose, nn.Conv3DTranspose)
 
 
@@ -90,7 +91,8 @@ class Normed:
 
     def statistics(self, x: paddle.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance a channel."""
-        channels = 1 if self.layer._data_format.startswith("NC") else x.ndim - 1
+        form = getattr(self.layer, "_data_format", None) or self.layer._data_layout
+        channels = 1 if form.startswith("NC") else x.ndim - 1
         axes = [axis for axis in range(x.ndim) if axis != channels]
         mean = x.mean(axes).numpy().astype(np.float64)
         return mean, np.maximum((x * x).mean(axes).numpy().astype(np.float64) - mean**2, 0)
@@ -109,12 +111,14 @@ def readers_of(network: nn.Layer, groups: Groups, names: Iterable[str]) -> dict[
             continue
         if isinstance(layer, TURNED) and layer._groups > 1:
             continue
-        found[parameter] = Reader(prefix, layer, _takes_constant(layer, parameter, groups))
+        found[parameter] = Reader(prefix, layer, _takes_constant(layers, prefix, groups))
     return found
 
 
-def _takes_constant(layer: nn.Layer, parameter: str, groups: Groups) -> bool:
-    """Not where zeros are padded: there a constant is another at the border."""
+def _takes_constant(layers: dict[str, nn.Layer], name: str, groups: Groups) -> bool:
+    """Not where zeros are padded: there a constant is another at the border. Without a bias, where all that reads the
+    output are batch norms whose statistics are settled anew."""
+    layer, parameter = layers[name], f"{name}.weight"
     if int(np.prod(layer.weight.shape[2:])) > 1:
         return False
     if layer.bias is not None:
@@ -123,7 +127,15 @@ def _takes_constant(layer: nn.Layer, parameter: str, groups: Groups) -> bool:
     weights = {v for v, name in graph.parameters.items() if name == parameter}
     made = {out for op in graph.operators if not weights.isdisjoint(op.reads()) for out in op.outputs}
     users = [op for op in graph.operators if not made.isdisjoint(op.reads())]
-    return bool(users) and all("batch_norm" in op.kind for op in users)
+    return bool(users) and all("batch_norm" in op.kind and _settled(op, layers, groups) for op in users)
+
+
+def _settled(op: Operator, layers: dict[str, nn.Layer], groups: Groups) -> bool:
+    """Is it of a layer that is a batch norm, and that is called once?"""
+    mean = op.input(1)
+    calls = [other for other in groups.graph.operators if mean in other.reads()]
+    name = groups.graph.parameters.get(mean, "")
+    return len(calls) == 1 and isinstance(layers.get(name.rpartition(".")[0]), Norm)
 
 
 def norms_of(network: nn.Layer) -> list[Normed]:
@@ -179,5 +191,6 @@ def pictures_that_fit(groups: Groups, limit: int = BYTES) -> int:
     """How many pictures can go through the network at once: four of its largest activations within `limit` bytes."""
     graph = groups.graph
     batch = max(1, abs(graph.shapes[graph.inputs[0]][0]))
-    largest = max(abs(int(np.prod(shape))) for shape in graph.shapes.values()) / batch
+    made = (shape for variable, shape in graph.shapes.items() if variable not in graph.parameters)
+    largest = max(abs(int(np.prod(shape))) for shape in made) / batch
     return max(1, int(limit / (16 * largest)))

@@ -92,7 +92,8 @@ class _Surgeon:
         values, vectors = np.linalg.eigh(moments.gram)
         used = values > 1e-12 * max(float(values[-1]), 1e-30)
         self.weight = vectors[:, used] * np.sqrt(values[used])  # has the same products as W, and is small
-        self.total = max(float((moments.covariance * moments.gram).sum()), 1e-30)
+        total = float((moments.covariance * moments.gram).sum())
+        self.total = total if total > 1e-20 else np.inf  # of what does not vary nothing can be lost
         self.index = index
 
     def costs(self) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from conftest import knowing
 
 from paddleprune import pipeline
-from paddleprune.config import load_config
+from paddleprune.config import dump_config, load_config
 from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import load_model, read_weights
 from paddleprune.errors import UserError
@@ -161,3 +161,16 @@ def test_random_weights_are_not_pruned(data, tmp_path):
     with pytest.raises(UserError, match="--pretrain_weights: missing"):
         pipeline.train(config(data, *settings), tmp_path / "run")
     pipeline.train(config(data, *settings, "prune.weights=scratch"), tmp_path / "run")
+
+
+def test_a_run_with_first_weights_goes_on_by_its_config_alone(data, tmp_path):
+    """The command names neither the weights nor the sensitivities again."""
+    from paddleprune.engine.start import as_begun, resumed_config
+
+    file = tmp_path / "c.yml"
+    file.write_text(dump_config(config(data, "train.epochs=1")))
+    pipeline.train(load_config(file), tmp_path / "run", knowing("classification"))
+    assert resumed_config(tmp_path / "run", str(file), []).model.weights == knowing("classification")
+    assert as_begun(load_config(file), tmp_path / "run") == load_config(tmp_path / "run/config.yml")
+    pipeline.train(load_config(file), tmp_path / "run", resume=True)
+    assert load_config(tmp_path / "run/config.yml").model.weights == knowing("classification")

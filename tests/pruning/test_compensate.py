@@ -20,7 +20,7 @@ from paddleprune.pruning.measure import PlainEngine
 from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.observed import Observed
 from paddleprune.pruning.plan import make_plan, plan_keeping
-from paddleprune.pruning.readers import observe, readers_of
+from paddleprune.pruning.readers import observe, pictures_that_fit, readers_of
 from paddleprune.pruning.reconstruction import Moments, _Surgeon, eliminate
 from paddleprune.pruning.replay import ReplayEngine
 from paddleprune.strategies import LeastLoss, Uniform
@@ -229,3 +229,49 @@ def test_the_pruner_with_pictures():
         pp.Pruner(network, TOY_SHAPE, pictures=IMAGES[..., :7])
     with pytest.raises(UserError, match="criterion: 'reconstruction' looks at the network on pictures"):
         pp.Pruner(network, TOY_SHAPE).plan(Uniform(0.5), "reconstruction")
+
+
+class Normed(nn.Layer):
+    """Two layers without a bias before a batch norm of the old class, or before one that is called twice."""
+
+    def __init__(self, twice):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2D(3, 16, 3), nn.Conv2D(16, 6, 1, bias_attr=False), nn.Conv2D(6, 6, 1)
+        self.norm = nn.BatchNorm2D(6) if twice else nn.BatchNorm(6)
+        self.head, self.twice = nn.Conv2D(6, 2, 1), twice
+
+    def forward(self, x):
+        x = self.norm(self.b(F.relu(self.a(x))))
+        return self.head(self.norm(self.c(x)) if self.twice else x)
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_a_constant_is_left_out_where_nothing_takes_it(twice):
+    """And taken where something does: either way the mended network is nearer than the plain narrow one."""
+    network = randomize(Normed(twice))
+    groups, observed = seen(network)
+    assert observed.readers["b.weight"].constant is not twice
+    plan = make_plan(groups, {"a.weight": 0.25}, observed.scores())
+    plain, mended = copy.deepcopy(network), copy.deepcopy(network)
+    narrow(plain, plan, TOY_SHAPE, groups)
+    narrow_compensated(mended, plan, TOY_SHAPE, groups, IMAGES)
+    far, near = (np.square(said(net) - said(network)).mean() for net in (plain, mended))
+    assert near < far
+
+
+def test_what_does_not_vary_costs_nothing():
+    moments = Moments(np.zeros(3), np.zeros((3, 3)), np.eye(3), 10)
+    assert eliminate([_Surgeon(moments, np.arange(3)[:, None])], 3).residuals.tolist() == [0, 0, 0]
+
+
+def test_pictures_that_fit_are_counted_by_activations():
+    wide = nn.Sequential(nn.Flatten(), nn.Linear(192, 512), nn.ReLU(), nn.Linear(512, 2))
+    groups = find_groups(wide, TOY_SHAPE)
+    assert pictures_that_fit(groups, 16 * 512 * 10) == 10
+
+
+def test_a_plan_of_another_network_is_one_line():
+    pruner = pp.Pruner(randomize(Chain()), TOY_SHAPE, pictures=IMAGES.astype("float64"))
+    other = pp.Pruner(randomize(Concat()), TOY_SHAPE).plan(Uniform(0.5))
+    with pytest.raises(UserError, match="the plan was made for another model"):
+        pruner.narrow(other)

@@ -1,0 +1,15 @@
+#!/bin/sh
+# The runs behind oneshot_trashnet.json and compression_compensated.json, about an hour and a half on two cores. Needs
+# the dense run of benchmarks/trashnet.sh; run from the top folder.
+set -eu
+run="python tools/train.py --config configs/classification/mobilenet_v2_trashnet.yml"
+out=output/trashnet
+python benchmarks/oneshot.py --model_dir $out/dense/best_model --list test_list.txt \
+    --json benchmarks/results/oneshot_trashnet.json
+for way in untaught_0.16:0 taught_0.16:0.7; do
+    $run --pretrain_weights $out/dense/best_model --save_dir "$out/${way%:*}" --set prune.strategy=least_loss \
+        prune.target.params=0.16 train.epochs=10 train.learning_rate=0.0002 "train.distill=${way#*:}"
+done
+python tools/report.py --dataset data/trashnet --list test_list.txt --save_dir output/trashnet/report_compensated \
+    --before $out/dense/best_model --after $out/untaught_0.16/best_model --after $out/taught_0.16/best_model \
+    --names original least_loss@0.16 least_loss@0.16,taught --json benchmarks/results/compression_compensated.json
