@@ -3,6 +3,10 @@
 # that PYTHON_VERSIONS lists.
 set -eu
 venv=$1
+if [ -L "$venv" ]; then # what it leads to would be cleared
+    echo "$venv is a link; remove it, or name the environment: make setup VENV=DIR" >&2
+    exit 2
+fi
 
 works() { "$@" -c 'import sys, venv, ensurepip' >/dev/null 2>&1; }
 

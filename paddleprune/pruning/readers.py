@@ -164,7 +164,8 @@ def run_with(
 
     def silent(hook: Any) -> Any:
         def call(layer: nn.Layer, inputs: Any) -> None:
-            hook(layer, inputs)
+            if inputs:  # not of a layer that is called by keyword: of that one nothing is known
+                hook(layer, inputs)
 
         return call
 

@@ -275,3 +275,19 @@ def test_a_plan_of_another_network_is_one_line():
     other = pp.Pruner(randomize(Concat()), TOY_SHAPE).plan(Uniform(0.5))
     with pytest.raises(UserError, match="the plan was made for another model"):
         pruner.narrow(other)
+
+
+def test_a_layer_that_is_called_by_keyword_is_left_as_it_is():
+    class Named(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.a, self.head = nn.Conv2D(3, 8, 3), nn.Conv2D(8, 2, 1)
+
+        def forward(self, x):
+            return self.head(x=F.relu(self.a(x)))
+
+    network = randomize(Named())
+    groups, observed = seen(network)
+    assert observed.ranked["a.weight"] is None
+    plan = make_plan(groups, {"a.weight": 0.5}, observed.scores())
+    assert narrow_compensated(network, plan, TOY_SHAPE, groups, IMAGES) == []
