@@ -20,14 +20,24 @@ from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
 from .data import anchors
 from .data.check import check_data
-from .data.dataset import Batches, Dataset, open_dataset, open_reader
+from .data.dataset import Batches, Dataset, open_reader
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
 from .engine.score import score
-from .engine.start import as_begun, beside, clear, fingerprints, new_model, open_model, refuse_other_run
+from .engine.start import (
+    as_begun,
+    beside,
+    clear,
+    fingerprints,
+    new_model,
+    open_model,
+    open_splits,
+    refuse_other_run,
+    refuse_own_weights,
+)
 from .errors import UserError
 from .export import formats, lite, lite_check
 from .export.manifest import refuse_other_export, write_export
@@ -65,13 +75,7 @@ def train(
 
 
 def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
-    train_set = open_dataset(config.data, "train", config.train.seed)
-    eval_set = open_dataset(config.data, "val")
-    if eval_set.labels != train_set.labels:
-        raise UserError(
-            f"data.val_list: its classes ({eval_set.labels[:3]}...) are not those of data.train_list "
-            f"({train_set.labels[:3]}...); give both files the same categories"
-        )
+    train_set, eval_set = open_splits(config)
     task = tasks.make(config, train_set.labels)
     size, part = config.data.batch_size, (ranks.rank(), ranks.size())
     ranks.join(size, len(train_set))
@@ -82,12 +86,7 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
         saved, config = checkpoint.load_model(folder / "latest"), as_begun(config, folder)
         refuse_other_run(folder, config, saved, train_set, eval_set)
     else:
-        weights = config.model.weights
-        if weights and folder.resolve() in Path(weights).resolve().parents:
-            raise UserError(
-                f"--save_dir: '{folder}' holds the model of --pretrain_weights, which would be replaced; "
-                "choose another folder"
-            )
+        refuse_own_weights(folder, config)
         first = scheme.prunes_first(config.prune)
         step = rounds.last(config, folder, train) if config.prune.rounds > 1 else config
         saved = new_model(step, task)
@@ -95,8 +94,8 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
         if ranks.rank() == 0:
             check_data(train_set, eval_set, folder)
         if first:
-            known = bool(weights) or config.prune.weights == "scratch"
-            prune(saved, known, step, task, batches, eval_set, beside(weights, folder))
+            known = bool(config.model.weights) or config.prune.weights == "scratch"
+            prune(saved, known, step, task, batches, eval_set, beside(config.model.weights, folder))
             before = saved.facts["pruning"]["before_retrain"]
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     methods = methods_for(saved, config, task)

@@ -40,12 +40,15 @@ def prune(
     into `saved.facts["pruning"]`, measured latencies into `folder`. Raises UserError for a model
     that is pruned already, for settings that do not fit the model, and for one whose weights are not
     `known` but random, before anything takes long."""
-    anew = config.prune.strategy in ("uniform", "least_loss") and not config.prune.sensitivities
+    asked = config.prune
+    anew = (
+        asked.strategy in ("uniform", "least_loss") and not asked.sensitivities and not asked.target.latency
+    )
     if saved.plan is not None and not anew:
         raise UserError(
             "--pretrain_weights: the model is pruned already; leave --sensitivities_file and prune.strategy out "
             "to retrain it as it is, start from the model that is not pruned, or prune it again by "
-            "prune.strategy=least_loss or uniform, which need no sensitivities"
+            "prune.strategy=least_loss (a target of params or macs) or uniform, which need no sensitivities"
         )
     size, main = config.data.batch_size, task.metric.main
     if config.prune.strategy == "magnitude":
@@ -54,13 +57,14 @@ def prune(
     else:
         facts, narrow = _choose_channels(saved, known, config, task, batches, folder)
     before = score(saved.network, task, eval_set, size, "before pruning")[main]
+    begun = checkpoint.fingerprint(saved.network)
     dense: dict[str, Any] = cost.count(saved.network, saved.image_shape).as_dict()
-    dense |= {"value": before, "weights": checkpoint.fingerprint(saved.network)}
+    dense |= {"value": before, "weights": begun}
     dense = saved.facts.get("pruning", {}).get("dense", dense)  # of a network that is pruned again
     narrow()
     after = score(saved.network, task, eval_set, size, "before retraining")[main]
     log.info("%s: %.4f dense, %.4f pruned, before retraining", main, before, after)
-    saved.facts["pruning"] = {**facts, "dense": dense, "before_retrain": after}
+    saved.facts["pruning"] = {**facts, "dense": dense, "begun": begun, "before_retrain": after}
 
 
 def _refuse_random(known: bool) -> None:

@@ -35,9 +35,12 @@ def last(config: Config, folder: Path, train: Train) -> Config:
         raise UserError(
             "prune.rounds: rounds are made in one process; prune by steps, with rounds=1, in several"
         )
-    teacher = config.train.teacher or (
-        config.model.weights if exists(Path(config.model.weights), "folder") else ""
-    )
+    if not exists(Path(config.model.weights), "folder"):
+        raise UserError(
+            f"--pretrain_weights: '{config.model.weights[:300]}' is no model directory, which rounds begin with and are "
+            "taught by; give the best_model/ of a run"
+        )
+    teacher = config.train.teacher or config.model.weights
     short = replace(config.train, epochs=-(-config.train.epochs // rounds), teacher=teacher, until="")
     weights = config.model.weights
     for number in range(1, rounds):
@@ -55,24 +58,18 @@ def _step(config: Config, number: int, weights: str) -> Config:
     return replace(config, prune=now, model=replace(config.model, weights=weights))
 
 
-def _of_the_same_weights(config: Config, folder: Path) -> bool:
-    """Was the round in `folder`, if there is one, made from the weights that are there now?"""
-    source, made = Path(config.model.weights), folder / "best_model" / "model.yml"
-    if not exists(source, "folder") or not exists(made):
-        return exists(made) or exists(folder / "latest" / "model.yml")
-    if "round_" in source.parent.name:
-        return made.stat().st_mtime >= (source / "model.yml").stat().st_mtime
-    begun = read_yaml(made, "model file").get("pruning", {}).get("dense", {}).get("weights")
-    return begun == checkpoint.fingerprint(checkpoint.load_model(source).network)
+def _begun(folder: Path) -> str | None:
+    """Fingerprint of the weights that the round in a folder began with, if there is one."""
+    for name in ("best_model", "latest"):
+        if exists(folder / name / "model.yml"):
+            return read_yaml(folder / name / "model.yml", "model file").get("pruning", {}).get("begun")
+    return None
 
 
 def _made(config: Config, folder: Path, train: Train) -> Path:
     recover_folder(folder / "latest")
-    same = (
-        _of_the_same_weights(config, folder)
-        and (folder / "config.yml").is_file()
-        and load_config(folder / "config.yml") == config
-    )
+    weights = checkpoint.fingerprint(checkpoint.load_model(config.model.weights).network)
+    same = _begun(folder) == weights and load_config(folder / "config.yml") == config
     if not same or not (folder / "metrics.json").is_file():
         log.info("%s: %s", folder.name, "goes on" if same else "begins")
         train(config, folder, resume=same and (folder / "latest" / "state.json").is_file())

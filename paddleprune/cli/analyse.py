@@ -33,6 +33,11 @@ def sensitivity(verbs: Any) -> None:
     verb.add_argument(
         "--ratios", default="0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9", help="fractions of channels to try"
     )
+    _carrying_out(verb)
+
+
+def _carrying_out(verb: Any) -> None:
+    """Options of how the points are found."""
     verb.add_argument("--batch_size", type=int, help="images per batch (default: that of the training)")
     verb.add_argument(
         "--engine", default="replay", help="replay (fast), or plain: a whole evaluation per point"

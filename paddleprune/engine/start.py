@@ -25,6 +25,30 @@ MAY_CHANGE = (
 log = logging.getLogger(__name__)
 
 
+def open_splits(config: Config) -> tuple[Dataset, Dataset]:
+    """The training and the validation pictures. Raises UserError where they are not of the same classes."""
+    train_set, eval_set = (
+        open_dataset(config.data, "train", config.train.seed),
+        open_dataset(config.data, "val"),
+    )
+    if eval_set.labels != train_set.labels:
+        raise UserError(
+            f"data.val_list: its classes ({eval_set.labels[:3]}...) are not those of data.train_list "
+            f"({train_set.labels[:3]}...); give both files the same categories"
+        )
+    return train_set, eval_set
+
+
+def refuse_own_weights(folder: Path, config: Config) -> None:
+    """Raises UserError where a run would replace the model that it begins with."""
+    weights = config.model.weights
+    if weights and folder.resolve() in Path(weights).resolve().parents:
+        raise UserError(
+            f"--save_dir: '{folder}' holds the model of --pretrain_weights, which would be replaced; "
+            "choose another folder"
+        )
+
+
 def new_model(config: Config, task: Task) -> SavedModel:
     """The config's model with its first weights: random ones, IMAGENET, of a weights file or a model directory.
 
