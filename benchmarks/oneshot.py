@@ -11,7 +11,6 @@ pictures as the evaluation transforms make them; the metric on the list.
 
 import argparse
 import copy
-import datetime
 import shlex
 import sys
 from pathlib import Path
@@ -44,6 +43,68 @@ def uniform(groups, share):
     return dict.fromkeys(groups, float(ratio))
 
 
+class Trial:
+    """A dense model, what is known of it, and the rows of its pruned versions."""
+
+    def __init__(self, model_dir, list_file, count):
+        self.saved, self.task, self.data, self.eval_set = open_model(model_dir, list_file=list_file)
+        self.shape, self.groups = (
+            self.saved.image_shape,
+            find_groups(self.saved.network, self.saved.image_shape),
+        )
+        self.seen = pictures(self.data, min(count, pictures_that_fit(self.groups)))
+        self.observed = Observed(self.saved.network, Example(self.shape), self.groups, self.seen)
+        self.scores = {
+            "l1": criteria.scores("l1_norm", self.groups, self.saved.network), "ours": self.observed.scores()
+        }  # fmt: skip
+        dense = {"removed": 0.0, "way": "original", **self.metric(self.saved.network)}
+        self.rows = [{**dense, "params": self.groups.cost().params}]
+
+    def metric(self, network):
+        main = self.task.metric.main
+        return {main: float(score(network, self.task, self.eval_set, self.data.batch_size)[main])}
+
+    def row(self, removed, way, ratios, scores, mended=True, anew=False):
+        small = copy.deepcopy(self.saved.network)
+        plan = make_plan(self.groups, ratios, self.scores[scores])
+        if mended:
+            narrow_compensated(small, plan, self.shape, self.groups, self.seen)
+        else:
+            narrow(small, plan, self.shape, self.groups)
+        if anew:
+            chunks = ({"image": part} for part in np.array_split(self.seen, max(1, len(self.seen) // 32)))
+            recalibrate(small, chunks, 1000)
+        cost = self.groups.cost(plan.counts())
+        found = {
+            "removed": removed,
+            "way": way,
+            **self.metric(small),
+            "params": cost.params,
+            "macs": cost.macs,
+        }
+        self.rows.append(found)
+        print(found, flush=True)
+
+    def without(self, removed):
+        """The rows of the ways in which so much goes."""
+        even = uniform(self.groups, 1 - removed)
+        setting = Setting(self.groups, list(self.groups), self.observed.curves())
+        self.row(removed, "l1", even, "l1", mended=False)
+        self.row(removed, "l1, batch norms anew", even, "l1", mended=False, anew=True)
+        self.row(removed, "l1, compensated", even, "l1")
+        self.row(removed, "reconstruction, compensated", even, "ours")
+        self.row(removed, "least loss, compensated", LeastLoss(params=1 - removed).ratios(setting), "ours")
+
+    def facts(self):
+        data = self.data
+        return {
+            "model": self.saved.facts["model"]["name"],
+            "data": f"{Path(data.root).name}, {Path(str(data.val_list)).name}, {len(self.eval_set)} pictures",
+            "pictures": len(self.seen),
+            "rows": self.rows,
+        }
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -54,57 +115,11 @@ def main():
     parser.add_argument("--pictures", type=int, default=256)
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
-    saved, task, data, eval_set = open_model(options.model_dir, list_file=options.list)
-    network, shape, main_metric = saved.network, saved.image_shape, task.metric.main
-    groups = find_groups(network, shape)
-    seen = pictures(data, min(options.pictures, pictures_that_fit(groups)))
-    observed = Observed(network, Example(shape), groups, seen)
-    norms, ours = criteria.scores("l1_norm", groups, network), observed.scores()
-    measure = lambda net: float(score(net, task, eval_set, data.batch_size)[main_metric])  # noqa: E731
-    rows = [
-        {"removed": 0.0, "way": "original", main_metric: measure(network), "params": groups.cost().params}
-    ]
-
-    def row(removed, way, ratios, scores, mended, anew=False):
-        small, plan = copy.deepcopy(network), make_plan(groups, ratios, scores)
-        if mended:
-            narrow_compensated(small, plan, shape, groups, seen)
-        else:
-            narrow(small, plan, shape, groups)
-        if anew:
-            chunks = ({"image": part} for part in np.array_split(seen, max(1, len(seen) // 32)))
-            recalibrate(small, chunks, 1000)
-        cost = groups.cost(plan.counts())
-        found = {
-            "removed": removed,
-            "way": way,
-            main_metric: measure(small),
-            "params": cost.params,
-            "macs": cost.macs,
-        }
-        rows.append(found)
-        print(found, flush=True)
-
+    trial = Trial(options.model_dir, options.list, options.pictures)
     for removed in options.removed:
-        even = uniform(groups, 1 - removed)
-        setting = Setting(groups, list(groups), observed.curves())
-        row(removed, "l1", even, norms, False)
-        row(removed, "l1, batch norms anew", even, norms, False, True)
-        row(removed, "l1, compensated", even, norms, True)
-        row(removed, "reconstruction, compensated", even, ours, True)
-        row(removed, "least loss, compensated", LeastLoss(params=1 - removed).ratios(setting), ours, True)
-        write_json(
-            Path(options.json),
-            {
-                "command": shlex.join(["python", *sys.argv]),
-                "date": datetime.date.today().isoformat(),
-                **benchmark.machine(),
-                "model": saved.facts["model"]["name"],
-                "data": f"{Path(data.root).name}, {Path(str(data.val_list)).name}, {len(eval_set)} pictures",
-                "pictures": len(seen),
-                "rows": rows,
-            },
-        )
+        trial.without(removed)
+        about = {"command": shlex.join(["python", *sys.argv]), **benchmark.machine()}
+        write_json(Path(options.json), {**about, **trial.facts()})
 
 
 if __name__ == "__main__":
