@@ -117,14 +117,14 @@ def _choose_channels(
     blind = asked.strategy == "least_loss" and not asked.sensitivities
     if blind:
         _refuse_random(known)
-    residuals = seen.observed() if blind and scheme.compensates(asked) else None
+    residuals = seen.observed if blind and scheme.compensates(asked) else None
     if asked.strategy in ("for_target", "least_loss") and scheme.target_of(asked)[0] == "latency":
         chosen = latency.choose(saved, task, groups, asked, folder, residuals)
     else:
         chosen = scheme.choose(asked, groups, name, saved.network, residuals)
     scheme.refuse_empty(chosen, asked.align, groups)
     _refuse_random(known)
-    observed = seen.observed() if chosen.criterion == criteria.RECONSTRUCTION else None
+    observed = seen.observed if chosen.criterion == criteria.RECONSTRUCTION else None
     plan = scheme.plan_of(chosen, asked.align, groups, saved.network, observed)
     log.info("%s", plan_table.table(groups, plan, chosen))
 
@@ -161,7 +161,6 @@ class _Seen:
 
     def __init__(self, saved: SavedModel, config: Config, groups: Groups):
         self.saved, self.config, self.groups = saved, config, groups
-        self._observed: Observed | None = None
 
     @functools.cached_property
     def pictures(self) -> np.ndarray:
@@ -170,11 +169,10 @@ class _Seen:
             log.info("%d pictures are looked at, as many as memory holds", fit)
         return pictures(self.config.data, min(self.config.prune.compensate, fit))
 
+    @functools.cached_property
     def observed(self) -> Observed:
-        if self._observed is None:
-            example = Example(self.saved.image_shape)
-            self._observed = Observed(self.saved.network, example, self.groups, self.pictures)
-        return self._observed
+        example = Example(self.saved.image_shape)
+        return Observed(self.saved.network, example, self.groups, self.pictures)
 
 
 def _choose_weights(saved: SavedModel, config: Config) -> Choice:

@@ -1,5 +1,6 @@
 """A dense network as it is on a few pictures: what each group's channels carry, and what could stand in for them."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,8 +20,6 @@ from .reconstruction import Moments, Ranked, moments_of, ranked
 from .sensitivity import RATIOS
 from .surgery import masked
 
-Mix = tuple[np.ndarray, np.ndarray]  # matrix [channels, channels], shift [channels]: x -> matrix x + shift
-
 
 class Observed:
     """`moments` {weight: a list, of each block} of the layers that read groups; of layers without one nothing is known.
@@ -38,15 +37,12 @@ class Observed:
         for reader in self.readers.values():
             reader.inputs.clear()
         self._weights = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
-        self._ranked: dict[str, Ranked | None] | None = None
 
-    @property
+    @functools.cached_property
     def ranked(self) -> dict[str, Ranked | None]:
         """The order in which each group's units go, and what is lost on the way; None where nothing is known."""
-        if self._ranked is None:
-            every = bar(self.groups.values(), "rank channels", len(self.groups))
-            self._ranked = {group.name: ranked(group, self.moments) for group in every}
-        return self._ranked
+        every = bar(self.groups.values(), "rank channels", len(self.groups))
+        return {group.name: ranked(group, self.moments) for group in every}
 
     def scores(self) -> dict[str, np.ndarray]:
         """The criterion `reconstruction`; where nothing is known of a group, `l1_norm`."""
@@ -67,10 +63,11 @@ class Observed:
                 }
         return found
 
-    def mixes(self, group: str, removed: np.ndarray) -> dict[str, Mix]:
-        """{weight: what its layer is to be fed of what it is fed} when `removed` units are gone and all
-        else is as it was: the kept channels, and out of them what the others carried."""
-        found: dict[str, Mix] = {}
+    def mixes(self, group: str, removed: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """{weight: (matrix [channels, channels], shift [channels])}: what its layer is to be fed of what it is fed, matrix @ x
+        + shift, when `removed` units are gone and all else is as it was: the kept channels, and what they can say
+        of the others."""
+        found = {}
         for slot in self.groups[group].role("in"):
             blocks = self.moments.get(slot.parameter)
             if blocks is None:
