@@ -31,7 +31,14 @@ def measure(scale: float, pixels: int, batch: int, turns: int) -> dict:
     network = models.build("mobilenet_v2", {"num_classes": 10, "scale": scale})
     train = TrainConfig(epochs=1, optimizer="adamw", learning_rate=1e-4)
     optimizer, schedule = make_optimizer(network, train, 1000)
-    run = Run(network, of("classification", list("abcdefghij")), range(1000), train, optimizer, schedule)
+    run = Run(
+        network,
+        of("classification", "mobilenet_v2", list("abcdefghij")),
+        range(1000),
+        train,
+        optimizer,
+        schedule,
+    )
     images = np.random.default_rng(0).random((batch, 3, pixels, pixels), np.float32)
     data = {"image": images, "label": np.arange(batch) % 10}
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}

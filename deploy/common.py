@@ -27,16 +27,17 @@ class Fault(Exception):
 
 
 class Model:
-    """A folder with a manifest, and `run`: images [N, 3, H, W] -> list of outputs."""
+    """A folder with a manifest, and `run`: images [N, C, H, W] -> list of outputs."""
 
     def __init__(self, folder, run):
         self.folder, self.run = Path(folder), run
         self.manifest = read_manifest(folder)
         self.task, self.labels = self.manifest["task"], self.manifest["labels"]
 
-    def result(self, picture):
-        """uint8 RGB [H, W, 3] -> what the model says of it; maps have the picture's size."""
-        image = preprocess(picture, self.manifest["transforms"])
+    def result(self, picture, trimap=None):
+        """uint8 RGB [H, W, 3], and a trimap float32 [H, W] where the model takes one -> what it says of it; maps
+        have the picture's size."""
+        image = preprocess(picture, self.manifest["transforms"], trimap)
         height, width = self.manifest["input"]["shape"][2:]
         if image.shape[:2] != (height, width):  # a runtime may not check, but crash
             raise Fault(
@@ -53,6 +54,8 @@ def main(text, load, kind):
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", required=True, help=f"--save_dir of tools/export.py --format {kind}")
     parser.add_argument("--input", required=True, help="a picture, a folder of pictures, or a video")
+    parser.add_argument("--trimap", help="grey, of the picture's size: 0 background, 128 unknown, 255 foreground;\n"
+                        "a picture, or a folder of them named as the pictures; for models that take one")  # fmt: skip
     parser.add_argument("--save_dir", required=True, help="folder for the drawn pictures or the video")
     parser.add_argument("--threads", type=int, default=0, help="0 = as many as the runtime likes")
     options = parser.parse_args()
@@ -83,7 +86,10 @@ def run(options, load, kind):
     if Path(options.input).suffix.lower() in VIDEOS:
         count, what = process_video(model, options.input, options.save_dir), "frames"
     else:
-        count, what = len(process_pictures(model, options.input, options.save_dir)), "pictures"
+        count, what = (
+            len(process_pictures(model, options.input, options.save_dir, options.trimap)),
+            "pictures",
+        )
     seconds = time.perf_counter() - start
     print(f"{count} {what} in {seconds:.1f} s ({count / seconds:.1f} a second), in {options.save_dir}")
 
@@ -123,15 +129,22 @@ def file_of(folder, name, manifest):
 # pre-processing --------------------------------------------------------------------------
 
 
-def preprocess(picture, transforms):
-    """The manifest's transforms, one after the other -> float32 [H, W, 3]."""
+def preprocess(picture, transforms, trimap=None):
+    """The manifest's transforms, one after the other -> float32 [H, W, 3], or 4 with the trimap."""
     image = picture
     for spec in transforms:
         name, arguments = (spec, {}) if isinstance(spec, str) else next(iter(spec.items()))
+        if name == "TrimapChannel":
+            if trimap is None:
+                raise Fault("the model takes a trimap; give a grey picture of it with --trimap")
+            image = np.concatenate([image, trimap[..., None]], axis=2)
+            continue
         if name not in STEPS:
             raise Fault(f"the manifest asks for '{name}', which this client does not know")
         try:
             image = STEPS[name](image, **arguments)
+            if trimap is not None and name != "Normalize":
+                trimap = STEPS[name](trimap, **arguments)
         except (TypeError, ValueError, ZeroDivisionError, cv2.error) as error:
             raise Fault(f"the manifest's transform {name} cannot be done on this picture: {error}") from error
     return image.astype(np.float32)
@@ -168,6 +181,7 @@ STEPS = {
 def _resized(image, width, height):
     shrinks = width * height < image.shape[0] * image.shape[1]
     kind = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    kind = cv2.INTER_NEAREST if image.ndim == 2 else kind  # a trimap
     return cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=kind)
 
 
@@ -288,7 +302,18 @@ def make_folder(save_dir, sources):
     return folder
 
 
-def process_pictures(model, path, save_dir):
+def trimap_of(place, file, picture):
+    """The trimap of a picture file, of the file or folder that --trimap names: float32 [H, W] of 0, 0.5 and 1."""
+    place = Path(place)
+    found = [place] if place.is_file() else sorted(place.glob(f"{file.stem}.*"))
+    grey = cv2.imread(str(found[0]), cv2.IMREAD_GRAYSCALE) if found else None
+    if grey is None or grey.shape != picture.shape[:2]:
+        height, width = picture.shape[:2]
+        raise Fault(f"--trimap: '{place}' has no readable trimap of {width}x{height} for '{file.name}'")
+    return np.select([grey <= 5, grey >= 250], [np.float32(0), np.float32(1)], np.float32(0.5))
+
+
+def process_pictures(model, path, save_dir, trimaps=None):
     """Draw each picture and write `results.json`; {file name: result}."""
     files = find_pictures(path)
     save_dir = make_folder(save_dir, files)
@@ -300,7 +325,7 @@ def process_pictures(model, path, save_dir):
             faults.append(file)
             continue
         picture = cv2.cvtColor(raw, cv2.COLOR_BGR2RGB)
-        result = model.result(picture)
+        result = model.result(picture, trimap_of(trimaps, file, picture) if trimaps else None)
         name = file.stem if stems.count(file.stem) == 1 else file.name
         cv2.imwrite(str(save_dir / f"{name}.png"), draw(picture, result)[..., ::-1])
         for key, value in result.items():

@@ -150,9 +150,10 @@ class Model:
             return pipeline.evaluate_model(self.trained())
         return pipeline.evaluate_model(self.trained(), *self.source(eval_dataset))
 
-    def predict(self, image: str | Path | np.ndarray) -> dict[str, Any]:
-        """The result for one picture: a path, or uint8 RGB [H, W, 3]."""
-        return predict(self.trained(), image)
+    def predict(self, image: str | Path | np.ndarray, trimap: str | Path | None = None) -> dict[str, Any]:
+        """The result for one picture: a path, or uint8 RGB [H, W, 3]; with a trimap's path where the model takes
+        one."""
+        return predict(self.trained(), image, trimap)
 
     def export(
         self, save_dir: str, format: str = "inference", targets: str | tuple[str, ...] = ("x86", "arm")
@@ -258,9 +259,15 @@ def _modnet(scale: float = 1.0, width: int = 32) -> Model:
     return Model("matting", "modnet", {"scale": scale, "width": width})
 
 
-def _matting_dataset(data_dir: str, file_list: str, transforms: list) -> Dataset:
-    """A folder with lines `image alpha`."""
-    return Dataset(data_dir, file_list, "", transforms, "matting_pairs")
+def _dim(scale: float = 1.0) -> Model:
+    """Deep Image Matting, which takes a trimap; `scale` multiplies its widths."""
+    return Model("matting", "dim", {"scale": scale})
+
+
+def _matting_dataset(data_dir: str, file_list: str, transforms: list, trimaps: bool = False) -> Dataset:
+    """A folder with lines `image alpha`, or, with `trimaps`, `image alpha trimap`."""
+    reader = "matting_trimaps" if trimaps else "matting_pairs"
+    return Dataset(data_dir, file_list, "", transforms, reader)
 
 
 def _yolov3(
@@ -291,7 +298,7 @@ def _coco_dataset(data_dir: str, ann_file: str, transforms: list) -> Dataset:
 cls = SimpleNamespace(MobileNetV2=_mobilenet_v2, MobileNetV1=_mobilenet_v1)
 det = SimpleNamespace(YOLOv3=_yolov3)
 seg = SimpleNamespace(UNet=_unet)
-matting = SimpleNamespace(MODNet=_modnet)
+matting = SimpleNamespace(MODNet=_modnet, DIM=_dim)
 datasets = SimpleNamespace(
     ImageNet=Dataset, VOCDetection=_voc_dataset, CocoDetection=_coco_dataset, SegDataset=_seg_dataset,
     MattingDataset=_matting_dataset,

@@ -16,7 +16,7 @@ from .errors import UserError
 from .export import lite, onnx, openvino
 from .export.inference import Exported, export_inference
 from .files import scratch_folder
-from .tasks import of
+from .tasks import of_facts
 
 RUNTIMES = ("inference", "lite", "openvino", "onnx")
 
@@ -76,8 +76,8 @@ def machine() -> dict[str, Any]:
 
 
 def _export(saved: SavedModel) -> Exported:
-    task = of(saved.facts["task"], saved.facts["labels"])
-    return export_inference(task.deployed(saved.network), saved.image_shape)
+    task = of_facts(saved.facts)
+    return export_inference(task.head.deployed(saved.network), saved.image_shape)
 
 
 def _call(runtime: str, exported: Exported, shape: tuple[int, int, int], threads: int) -> Callable[[], Any]:

@@ -200,9 +200,9 @@ def check_ranges(config: Config) -> Config:
 
 def _check_data(data: DataConfig, key: str) -> DataConfig:
     shape = data.image_shape
-    good = len(shape) == 3 and shape[0] == 3 and all(0 < n <= SIDE for n in shape[1:])
+    good = len(shape) == 3 and shape[0] in (3, 4) and all(0 < n <= SIDE for n in shape[1:])
     _refuse_first([
-        (f"{key}.image_shape", shape, good, f"[3, H, W], H and W from 1 to {SIDE}"),
+        (f"{key}.image_shape", shape, good, f"[3, H, W], or [4, H, W] with a trimap, H and W from 1 to {SIDE}"),
         (f"{key}.batch_size", data.batch_size, 0 < data.batch_size <= MANY, f"1 to {MANY}"),
         (f"{key}.workers", data.workers, 0 <= data.workers <= 256, "0 to 256"),
         (f"{key}.mask_values", data.mask_values, all(type(n) is int for pair in data.mask_values.items() for n in pair),

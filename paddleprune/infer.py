@@ -9,6 +9,7 @@ import numpy as np
 from . import tasks
 from .data.dataset import to_chw
 from .data.images import as_picture, find_images, read_image, write_image
+from .data.readers.matting_trimaps import read_trimap
 from .data.transforms import Compose
 from .engine import checkpoint
 from .engine.evaluate import forward_of
@@ -18,8 +19,11 @@ from .progress import bar
 from .tasks._base import Task
 
 
-def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dict[str, Any]:
-    """Run a model on a picture or a folder of pictures: drawn copies and `results.json`.
+def infer(
+    model_dir: str | Path, image: str | Path, save_dir: str | Path, trimap: str | Path | None = None
+) -> dict[str, Any]:
+    """Run a model on a picture or a folder of pictures: drawn copies and `results.json`. `trimap`: a grey picture,
+    or a folder of such with the pictures' names, for a model that takes one.
 
     Returns {file name: result}.
     """
@@ -36,7 +40,7 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
         except UserError as fault:
             faults.append(str(fault))
             continue
-        found = run(picture)
+        found = run({"image": picture, **trimap_for(trimap, path)})
         name = path.stem if stems.count(path.stem) == 1 else path.name
         write_image(folder / f"{name}.png", task.draw(picture, found))
         for key, value in found.items():
@@ -51,24 +55,52 @@ def infer(model_dir: str | Path, image: str | Path, save_dir: str | Path) -> dic
     return results
 
 
-def predict(model_dir: str | Path, image: str | Path | np.ndarray) -> dict[str, Any]:
-    """The result of a model for one picture: a path, or uint8 RGB [H, W, 3]."""
+def trimap_for(place: str | Path | None, picture: Path) -> dict[str, np.ndarray]:
+    """{"trimap": float32 [H, W]} for a picture file, from a file or a folder; {} if none is given."""
+    if place is None:
+        return {}
+    files = find_images(place, "--trimap")
+    named = files if Path(place).is_file() else [path for path in files if path.stem == picture.stem]
+    if not named:
+        raise UserError(
+            f"--trimap: '{place}' has no picture named {picture.stem}; give each picture its trimap"
+        )
+    return {"trimap": read_trimap(named[0], "--trimap")}
+
+
+def predict(
+    model_dir: str | Path, image: str | Path | np.ndarray, trimap: str | Path | None = None
+) -> dict[str, Any]:
+    """The result of a model for one picture: a path, or uint8 RGB [H, W, 3]. `trimap`: a file of the same size, for a
+    model that takes one."""
     if isinstance(image, (str, Path)):
         picture = read_image(find_images(checked_path(image, "image"), "image")[0], "image")
     else:
         picture = as_picture(image, "image")
-    return predictor(model_dir)[1](picture)
+    return predictor(model_dir)[1]({"image": picture, **trimap_for(trimap, Path())})
 
 
-def predictor(model_dir: str | Path) -> tuple[Task, Callable[[np.ndarray], dict[str, Any]]]:
-    """The task of a saved model, and a function from a picture to its result."""
+def predictor(model_dir: str | Path) -> tuple[Task, Callable[[dict[str, np.ndarray]], dict[str, Any]]]:
+    """The task of a saved model, and a function from a sample, {"image": uint8 RGB [H, W, 3]} and what else its
+    transforms need, to its result."""
     saved = checkpoint.load_model(model_dir)
-    task = tasks.of(saved.facts["task"], saved.facts["labels"])
+    task = tasks.of_facts(saved.facts)
     transforms = Compose(saved.facts["eval_transforms"], "eval_transforms")
-    forward = forward_of(task.deployed(saved.network))
+    forward = forward_of(task.head.deployed(saved.network))
 
-    def run(picture: np.ndarray) -> dict[str, Any]:
-        sample = to_chw(transforms({"image": picture}, np.random.default_rng(0)))
-        return task.result(forward(sample["image"][None])[0], picture.shape[:2])
+    def run(sample: dict[str, np.ndarray]) -> dict[str, Any]:
+        picture = sample["image"]
+        if task.head.channels == 4 and not {"trimap", "alpha"} & set(sample):
+            raise UserError(
+                "--trimap: the model takes one with each picture; give a grey picture of its size, 0 where there is "
+                "background, 255 foreground, 128 unknown, or a folder of such"
+            )
+        if "trimap" in sample and sample["trimap"].shape != picture.shape[:2]:
+            height, width = picture.shape[:2]
+            raise UserError(
+                f"--trimap: {sample['trimap'].shape[::-1]}, its picture {width}x{height}; make them equal"
+            )
+        done = to_chw(transforms(sample, np.random.default_rng(0)))
+        return task.result(forward(done["image"][None])[0], picture.shape[:2])
 
     return task, run

@@ -88,7 +88,7 @@ class Stopwatch:
         plan = make_plan(self.groups, chosen, self.scores, align)
         narrow(network, plan, self.saved.image_shape, self.groups, check=False)
         network.eval()
-        return export_inference(self.task.deployed(network), self.saved.image_shape)
+        return export_inference(self.task.head.deployed(network), self.saved.image_shape)
 
 
 def choose(

@@ -138,7 +138,7 @@ def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, fl
     except ValueError as error:
         raise UserError(f"--count: {count} is too many, {error}; give fewer") from error
     task = tasks.make(config, reader.labels)
-    usual = models.build(config.model.name, task.model_args(config.model.args)).anchors
+    usual = models.build(config.model.name, task.head.arguments(config.model.args)).anchors
     rounded = [[max(1, round(float(n))) for n in pair] for pair in found]
     return rounded, anchors.fit(sizes, found), anchors.fit(sizes, usual)
 
@@ -148,13 +148,13 @@ def check_lite(config: Config | None, model_dir: str | Path | None = None) -> li
     if config is None:
         saved = checkpoint.load_model(str(model_dir))
         task, network, shape = (
-            tasks.of(saved.facts["task"], saved.facts["labels"]),
+            tasks.of_facts(saved.facts),
             saved.network,
             saved.image_shape,
         )
     else:
         task, network, shape = _untrained(config)
-    return lite_check.check(task.deployed(network), shape)
+    return lite_check.check(task.head.deployed(network), shape)
 
 
 def _untrained(config: Config) -> tuple[Task, paddle.nn.Layer, tuple[int, int, int]]:
@@ -166,7 +166,7 @@ def _untrained(config: Config) -> tuple[Task, paddle.nn.Layer, tuple[int, int, i
     labels = [str(i) for i in range(classes)]
     task = tasks.make(config, labels)
     channels, height, width = config.data.image_shape
-    network = models.build(config.model.name, task.model_args(config.model.args))
+    network = models.build(config.model.name, task.head.arguments(config.model.args))
     return task, network, (channels, height, width)
 
 
@@ -207,7 +207,7 @@ def export_model(
     folder = checked_path(save_dir, "--save_dir")
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
-    deployed = task.deployed(saved.network)
+    deployed = task.head.deployed(saved.network)
     made = formats.make(form, deployed, saved.image_shape, targets, quant)
     stream = Batches(eval_set, data.batch_size, train=False)
     count = min(len(stream), max(1, images // data.batch_size))
@@ -256,7 +256,7 @@ def compare(
     for i, (folder, saved) in enumerate(zip(model_dirs, everything, strict=True)):
         pruning = saved.facts.get("pruning", {})
         variant = names[i] if names else pruning.get("scheme", "original")
-        metric, also = saved.facts["metric"], tasks.of(saved.facts["task"], saved.facts["labels"]).metric.also
+        metric, also = saved.facts["metric"], tasks.of_facts(saved.facts).metric.also
         values = evaluate_model(folder, dataset, list_file)
         rows.append(
             {

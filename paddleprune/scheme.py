@@ -11,7 +11,7 @@ from .config import Config, PruneConfig
 from .errors import UserError
 from .files import shipped
 from .lookup import suggest
-from .models import parts
+from .models import card
 from .pruning import criteria, interop
 from .pruning.adaptive import adaptive_fixed
 from .pruning.groups import Groups
@@ -183,7 +183,7 @@ def in_scope(scope: str, groups: Groups, model: str) -> list[str]:
 
 def part_of(model: str, scope: str) -> tuple[str, ...]:
     """What the names of the layers in that part of the model begin with. Raises UserError for another."""
-    known = parts(model)
+    known = card(model).parts
     if scope not in known:
         valid = suggest(scope, known) if known else f"{model} names no parts; leave it out"
         raise UserError(f"prune.scope: '{scope}' is not known; {valid}")
@@ -191,7 +191,7 @@ def part_of(model: str, scope: str) -> tuple[str, ...]:
 
 
 def _adaptive_parts(prune: PruneConfig, model: str) -> dict[str, tuple[str, ...]]:
-    found = parts(model)
+    found = card(model).parts
     if prune.scope:
         raise UserError("prune.scope: adaptive_fixed has its own, prune.keep_backbone; leave it out")
     if "adaptive" not in found:

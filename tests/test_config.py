@@ -20,7 +20,7 @@ SAMPLE = ROOT / "configs/classification/mobilenet_v2_sample.yml"
 def test_every_config_builds_a_model_that_can_be_pruned(path):
     config = load_config(path)
     labels = [str(i) for i in range(config.model.args.get("num_classes", 5))]
-    args = tasks.make(config, labels).model_args(config.model.args)
+    args = tasks.make(config, labels).head.arguments(config.model.args)
     groups = find_groups(models.build(config.model.name, args), tuple(config.data.image_shape))
     assert len(groups) > 3
     Compose(config.data.train_transforms)

@@ -76,7 +76,7 @@ def model():
     facts = {"task": "classification", "model": {"name": "mobilenet_v2", "args": ARGS}, "labels": list("abc"),
              "image_shape": list(SHAPE)}  # fmt: skip
     saved = SavedModel(models.build("mobilenet_v2", ARGS), facts)
-    return saved, of("classification", list("abc")), find_groups(saved.network, SHAPE)
+    return saved, of("classification", "mobilenet_v2", list("abc")), find_groups(saved.network, SHAPE)
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from paddleprune.engine.checkpoint import load_model, read_weights
 from paddleprune.errors import UserError
 from paddleprune.graph.example import outputs_of
 from paddleprune.methods import Distill
+from paddleprune.models._head import divergence
 from paddleprune.pruning.narrow import narrow
-from paddleprune.tasks._base import divergence
 from paddleprune.verdict import verdict
 
 LABELS = {"classification": list("abc"), "detection": list("abc"), "segmentation": list("ab"), "matting": []}
@@ -37,29 +37,27 @@ def test_divergence_by_hand():
 
 def test_boxes_apart_by_hand():
     """One anchor, one class, one cell. The teacher is sure that something is there (logit 20), at 0, of size 0."""
-    task = tasks.of("detection", ["a"])
+    task = tasks.of("detection", "yolov3", ["a"])
     wanted = paddle.to_tensor([0.0, 0.0, 0.0, 0.0, 20.0, 20.0]).reshape([1, 6, 1, 1])
     said = paddle.to_tensor([1.0, 0.0, 0.5, -0.25, 20.0, 0.0]).reshape([1, 6, 1, 1])
     centre = np.log1p(np.e) - 0.5 - np.log(2)  # cross entropy of logit 1 with a half, less the half's own
-    assert float(task.apart([said], [wanted])) == pytest.approx(centre + 0.75 + np.log(2), rel=1e-3)
+    assert float(task.head.apart([said], [wanted], {})) == pytest.approx(centre + 0.75 + np.log(2), rel=1e-3)
 
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_agreement_costs_nothing_and_the_teacher_stays(name):
-    args = {**models.example(MODELS[name])["args"]} | (
-        {"num_classes": len(LABELS[name])} if LABELS[name] else {}
-    )
+    args = {**models.card(MODELS[name]).args} | ({"num_classes": len(LABELS[name])} if LABELS[name] else {})
     network, teacher = (randomize(models.build(MODELS[name], args), seed) for seed in (0, 1))
-    task = tasks.of(name, LABELS[name])
+    task = tasks.of(name, MODELS[name], LABELS[name])
     image = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32"))
     wanted = outputs_of(teacher(image))
-    assert float(task.apart(wanted, wanted)) == pytest.approx(0, abs=1e-5)
+    assert float(task.head.apart(wanted, wanted, {})) == pytest.approx(0, abs=1e-5)
     before = {key: tensor.numpy() for key, tensor in teacher.state_dict().items()}
     method = Distill(task, teacher, 0.25)
     own = lambda net, batch: {"loss": outputs_of(net(image))[0].square().mean()}  # noqa: E731
     losses = method.wrap(own)(network, {})
     alone = own(network, {})["loss"]
-    apart = task.apart(outputs_of(network(image)), wanted)
+    apart = task.head.apart(outputs_of(network(image)), wanted, {})
     assert float(apart) > 1e-3
     assert float(losses["loss"]) == pytest.approx(0.75 * float(alone) + 0.25 * float(apart), rel=1e-4)
     losses["loss"].backward()
@@ -69,11 +67,11 @@ def test_agreement_costs_nothing_and_the_teacher_stays(name):
 
 
 def test_of_another_kind_of_network_nothing_is_known():
-    class Other(tasks._base.Task):
-        model_args = loss = deployed = result = draw = None
+    class Other(models.Head):
+        loss = deployed = None
 
     with pytest.raises(UserError, match="train.distill: .* cannot learn from a teacher"):
-        Other([]).apart([], [])
+        Other([]).apart([], [], {})
 
 
 SMALL = [
@@ -147,7 +145,7 @@ def test_a_layer_that_returns_a_dict_can_be_taught():
 
     network, teacher = randomize(Dict(), 0), randomize(Dict(), 1)
     x = paddle.ones([4, 3])
-    task = tasks.of("classification", list("ab"))
+    task = tasks.of("classification", "mobilenet_v2", list("ab"))
     losses = Distill(task, teacher, 1.0).wrap(lambda net, batch: {"loss": net(x)["logits"].mean()})(
         network, {}
     )

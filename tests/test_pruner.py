@@ -110,15 +110,17 @@ def test_networks_by_name(tmp_path, monkeypatch):
     (tmp_path / "mine_of_test.py").write_text(
         "from shutil import rmtree\nfrom paddle import nn\nclass Not: pass\n"
         "def build(num_classes): return nn.Linear(3, num_classes)\n"
+        "from paddleprune.models import Card, Head\nCARD = Card(build, {'detection': Head})\n"
     )
     monkeypatch.chdir(tmp_path)
     assert isinstance(models.build("mine_of_test:build", {"num_classes": 4}), nn.Linear)
-    assert models.is_for("mine_of_test:build", "classification")
-    assert not models.is_for("mine_of_test:build", "detection")
+    assert list(models.card("mine_of_test:build").heads) == ["classification", "segmentation"]
+    assert models.card("mine_of_test:CARD").heads == {"detection": models.Head}
+    assert isinstance(models.build("mine_of_test:CARD", {"num_classes": 4}), nn.Linear)
     for what in ("rmtree", "Not", "nn", "none"):  # not its own, no layers, no functions
         with pytest.raises(UserError, match="has no network"):
             models.build(f"mine_of_test:{what}", {"num_classes": 4})
-    assert own.imagenet_address("paddle.vision.resnet18")[0].endswith(".pdparams")
+    assert own.imagenet("paddle.vision.resnet18")["1.0"][0].endswith(".pdparams")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_the_table_for_reading():
 
 
 def test_a_model_without_a_default_scheme():
-    network = models.build("mobilenet_v1", models.example("mobilenet_v1")["args"])
+    network = models.build("mobilenet_v1", models.card("mobilenet_v1").args)
     with pytest.raises(UserError, match="no DEFAULT scheme for mobilenet_v1; there is one for: mobilenet_v2"):
         scheme.choose(PruneConfig(sensitivities="DEFAULT"), find_groups(network, (3, 32, 32)), "mobilenet_v1")
 
@@ -118,7 +118,7 @@ def test_uniform_needs_no_sensitivities():
 
 
 def test_a_scope_prunes_that_part_alone():
-    network = models.build("yolov3", models.example("yolov3")["args"])
+    network = models.build("yolov3", models.card("yolov3").args)
     groups = find_groups(network, (3, 64, 64))
     parts = {}
     for scope in ("", "backbone", "yolo_blocks"):
@@ -140,8 +140,8 @@ def test_a_scope_prunes_that_part_alone():
 )
 def test_every_default_knows_every_group_at_any_width(file):
     name = Sensitivities.read(file).provenance.model
-    example = models.example(name)
-    groups = find_groups(models.build(name, example["args"]), tuple(example["image_shape"]))
+    example = models.card(name)
+    groups = find_groups(models.build(name, example.args), example.image_shape)
     chosen = scheme.choose(PruneConfig(sensitivities="DEFAULT", loss=0.1, compensate=0), groups, name)
     assert set(chosen.ratios) == set(groups)
     assert any(ratio > 0.2 for ratio in chosen.ratios.values())

@@ -71,7 +71,7 @@ class Prepared:
                 f"--model_dir: '{job.model_dir}' is pruned already; analyse the model it was pruned from"
             )
         self.network, self.metric, self.data = saved.network, task.metric, data
-        self.finish = task.finish(saved.network)
+        self.finish = task.head.finish(saved.network)
         self.of = len(eval_set)
         self.images = eval_set if job.subset is None else self._subset(eval_set, job.subset)
         self.example = Example(saved.image_shape)

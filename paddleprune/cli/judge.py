@@ -30,7 +30,7 @@ def infer(verbs: Any) -> None:
     def run(options: Options) -> None:
         from ..infer import infer as infer_pictures
 
-        results = infer_pictures(options.model_dir, options.image, options.save_dir)
+        results = infer_pictures(options.model_dir, options.image, options.save_dir, options.trimap)
         print(f"{len(results)} pictures and results.json in {options.save_dir}")
 
     verb = add_verb(verbs, run, "infer", "Run a model on pictures; the results are drawn on them.",
@@ -38,6 +38,8 @@ def infer(verbs: Any) -> None:
                  lambda o: f"pictures drawn so far are in {o.save_dir}; the same command begins again")  # fmt: skip
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
     verb.add_argument("--image", required=True, help="a picture, or a folder of pictures")
+    verb.add_argument("--trimap", help="for a model that takes one: a grey picture, or a folder of them named as the "
+                      "pictures; 0 background, 128 unknown, 255 foreground")  # fmt: skip
     verb.add_argument("--save_dir", required=True, help="folder for the drawn pictures and results.json")
 
 

@@ -98,7 +98,7 @@ def load_model(folder: str | Path) -> SavedModel:
         )
     facts = _facts(folder / "model.yml")
     name, args, shape = facts["model"]["name"], facts["model"]["args"], facts["image_shape"]
-    if not models.is_for(name, facts["task"]):
+    if facts["task"] not in models.card(name).heads:
         raise UserError(f"'{folder}/model.yml' says that {name} is for {facts['task']!r:.80}; train again")
     network = models.build(name, args)
     plan = None

@@ -17,5 +17,5 @@ def score(
     """All values of the task's metric, or another one; of several processes each has a part of the images."""
     batches = Batches(dataset, batch_size, train=False, part=(ranks.rank(), ranks.size()))
     stream = bar(batches.epoch(), title, len(batches))
-    meters = evaluate(forward_of(network), stream, metric or task.metric, finish=task.finish(network))
+    meters = evaluate(forward_of(network), stream, metric or task.metric, finish=task.head.finish(network))
     return ranks.joined(meters[0]).compute()

@@ -54,7 +54,7 @@ def new_model(config: Config, task: Task) -> SavedModel:
 
     A pruned model directory gives a pruned model. Layers that do not fit are logged one by one.
     """
-    args = task.model_args(config.model.args)
+    args = task.head.arguments(config.model.args)
     saved = SavedModel(models.build(config.model.name, args), facts_of(config, task, args))
     if not config.model.weights:
         return saved
@@ -92,7 +92,7 @@ def new_model(config: Config, task: Task) -> SavedModel:
 def _load(saved: SavedModel, path: Path) -> None:
     weights = checkpoint.read_weights(path)
     checkpoint.refuse_not_finite(weights, path)
-    prefix = models.backbone_prefix(saved.facts["model"]["name"])
+    prefix = models.card(saved.facts["model"]["name"]).backbone
     if prefix and not any(name.startswith(prefix) for name in weights):  # of the backbone's classifier
         weights = {prefix + name: array for name, array in weights.items()}
     problems = checkpoint.put_weights(saved.network, weights)
@@ -141,7 +141,7 @@ def open_model(
     facts["batch_size"] = facts.get("batch_size") if batch_size is None else batch_size
     data = parse_data(facts, f"{model_dir}/model.yml: data")
     eval_set = open_dataset(data, "val")
-    task = tasks.of(saved.facts["task"], saved.facts["labels"])
+    task = tasks.of_facts(saved.facts)
     if eval_set.labels != task.labels:
         raise UserError(
             f"--dataset: labels.txt of '{data.val_root or data.root}' has other names ({eval_set.labels[:3]}...) "

@@ -12,6 +12,7 @@ from paddle import nn
 from paddle.base.proto import framework_pb2
 
 from ..graph.legacy import serialize, trace
+from .unpooling import portable_unpooling
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Exported:
 
 def export_inference(network: nn.Layer, image_shape: tuple[int, ...]) -> Exported:
     """`network` in evaluation mode for images [N, *image_shape], N free."""
-    traced = trace(network, image_shape)
+    with portable_unpooling():
+        traced = trace(network, image_shape)
     outputs = list(traced.outputs)
     model, weights = serialize(traced, traced.program, [traced.input], outputs)
     return Exported(_anonymous(model), weights, traced.input, traced.outputs)

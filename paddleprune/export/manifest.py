@@ -56,7 +56,7 @@ def write_export(
         "labels": facts["labels"],
         "input": {"name": ends.input, "shape": [1, *saved.image_shape], "layout": "NCHW", "colour": "RGB"},
         "outputs": list(ends.outputs),
-        "transforms": facts["eval_transforms"],
+        "transforms": for_clients(facts["eval_transforms"]),
         "files": {
             name: {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in files.items()
@@ -73,6 +73,11 @@ def write_export(
     for name in old - set(files):  # of an older export of this format
         (folder / name).unlink(missing_ok=True)
     return manifest
+
+
+def for_clients(transforms: list) -> list:
+    """Evaluation transforms without the one that makes a trimap of an alpha: a client is given trimaps."""
+    return [spec for spec in transforms if (spec if isinstance(spec, str) else next(iter(spec))) != "Trimap"]
 
 
 def _files_of(folder: Path) -> set[str]:

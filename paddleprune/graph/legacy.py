@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..modes import evaluating
 from .ir import Graph, Mask, Mix, Operator, Variable
 from .legacy_ops import legacy_kernels
-from .pir import put_back
+from .pir import put_back, rewriting
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def _concrete(whole: _Whole, again: _Whole, spec: Any) -> Any:
         with _as_written(), _put_back(whole):
             return paddle.jit.to_static(whole.forward, input_spec=[spec], full_graph=True).concrete_program
     except Exception:
-        with _put_back(again):
+        with _put_back(again), rewriting():
             return paddle.jit.to_static(again.forward, input_spec=[spec], full_graph=True).concrete_program
 
 
@@ -139,6 +139,8 @@ def _as_written() -> Iterator[None]:
 
 
 def _undecided(variable: Any) -> Any:
+    if variable.persistable:  # a parameter: layers ask whether they have one
+        return True
     raise TypeError("a tensor's value is not known while the network is traced")
 
 

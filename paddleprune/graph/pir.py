@@ -82,7 +82,7 @@ def _concrete(network: nn.Layer, whole: _Whole, specs: list[InputSpec]) -> Any:
         with _as_written(), put_back(network):
             return paddle.jit.to_static(whole.forward, input_spec=[specs], full_graph=True).concrete_program
     except Exception:
-        with put_back(network):
+        with put_back(network), rewriting():
             again = _Whole(network, whole.call)
             return paddle.jit.to_static(again.forward, input_spec=[specs], full_graph=True).concrete_program
 
@@ -142,6 +142,22 @@ def _as_written() -> Iterator[None]:
         yield
     finally:
         convert_call_func.is_unsupported, paddle.shape = usual, shape
+
+
+@contextmanager
+def rewriting() -> Iterator[None]:
+    """Inside the block `zip` may be strict in a forward that Paddle rewrites: its own stand-in takes no options."""
+    usual = convert_call_func.convert_zip
+
+    def strict_too(*parts: Any, strict: bool = False) -> Any:
+        usual(*parts)  # which refuses tensors of unknown length
+        return zip(*parts, strict=strict)
+
+    convert_call_func.convert_zip = strict_too
+    try:
+        yield
+    finally:
+        convert_call_func.convert_zip = usual
 
 
 def _reason(error: Exception, shapes: list[list[int]]) -> str:

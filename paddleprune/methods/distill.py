@@ -35,7 +35,7 @@ class Distill(Method):
             inputs, said = seen[0]
             with paddle.no_grad():
                 wanted = self.teacher(*inputs)
-            apart = self.task.apart(outputs_of(said), outputs_of(wanted))
+            apart = self.task.head.apart(outputs_of(said), outputs_of(wanted), batch)
             whole = (1 - self.weight) * losses["loss"] + self.weight * apart
             return {**losses, "loss": whole, "teacher": apart}
 

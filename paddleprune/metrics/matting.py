@@ -1,4 +1,5 @@
-"""Errors of an alpha matte, over the whole picture at the size of the network's input. Lower is better.
+"""Errors of an alpha matte at the size of the network's input. Lower is better. Over the whole picture; where the
+evaluation has trimaps, what they know counts as known, and means are over what they do not.
 
 Rhemann et al. 2009, "A perceptually motivated online benchmark for image matting", CVPR: SAD, MSE,
 gradient and connectivity; MAD as in MODNet (arXiv 2011.11961, section 5.1).
@@ -30,14 +31,24 @@ class MatteError(Additive):
     names: tuple[str, ...] = ("mse", "mad", "sad")
 
     def measure(self, outputs: Sequence[np.ndarray], batch: dict) -> np.ndarray:
-        """`outputs[0]`: mattes [N, 1, H, W]; batch["alpha"]: [N, H, W] -> errors [N, len(names)]."""
+        """`outputs[0]`: mattes [N, 1, H, W]; batch["alpha"]: [N, H, W], perhaps batch["trimap"] -> errors
+        [N, len(names)]."""
         mattes = np.asarray(outputs[0])[:, 0]
-        return np.stack([self.errors(a, b) for a, b in zip(mattes, batch["alpha"], strict=True)])
+        trimaps = batch.get("trimap", [None] * len(mattes))
+        every = zip(mattes, batch["alpha"], trimaps, strict=True)
+        return np.stack([self._of_one(matte, alpha, trimap) for matte, alpha, trimap in every])
 
-    def errors(self, matte: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    def _of_one(self, matte: np.ndarray, alpha: np.ndarray, trimap: np.ndarray | None) -> np.ndarray:
+        if trimap is None:
+            return self.errors(matte, alpha, np.ones(alpha.shape, bool))
+        unknown = trimap == 0.5
+        return self.errors(np.where(unknown, matte, trimap), alpha, unknown)
+
+    def errors(self, matte: np.ndarray, alpha: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """`counts` [H, W]: the pixels over whose number the means are."""
         difference = matte.astype(np.float64) - alpha
-        size = np.abs(difference)
-        return np.array([np.square(difference).mean(), size.mean(), size.sum() / 1000])
+        size, pixels = np.abs(difference), max(1, counts.sum())
+        return np.array([np.square(difference).sum() / pixels, size.sum() / pixels, size.sum() / 1000])
 
     def summary(self, total: np.ndarray, images: float) -> Mapping[str, float]:
         return dict(zip(self.names, total / images, strict=True))
@@ -48,15 +59,15 @@ class AllMatteErrors(MatteError):
 
     names = ("mse", "mad", "sad", "grad", "conn")
 
-    def errors(self, matte: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        more = [gradient_error(matte, alpha), connectivity_error(matte, alpha)]
-        return np.concatenate([super().errors(matte, alpha), more])
+    def errors(self, matte: np.ndarray, alpha: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        more = [gradient_error(matte, alpha, counts), connectivity_error(matte, alpha, counts)]
+        return np.concatenate([super().errors(matte, alpha, counts), more])
 
 
-def gradient_error(matte: np.ndarray, alpha: np.ndarray) -> float:
-    """Sum over the pixels of the squared difference of the gradients' lengths, in thousands.
+def gradient_error(matte: np.ndarray, alpha: np.ndarray, counts: np.ndarray | bool = True) -> float:
+    """Sum over the pixels that count of the squared difference of the gradients' lengths, in thousands.
     Gradients are first derivatives of a Gaussian of `SIGMA`, filters of unit norm."""
-    return float(np.square(_gradient(matte) - _gradient(alpha)).sum() / 1000)
+    return float((np.square(_gradient(matte) - _gradient(alpha)) * counts).sum() / 1000)
 
 
 def _gradient(alpha: np.ndarray) -> np.ndarray:
@@ -70,8 +81,8 @@ def _gradient(alpha: np.ndarray) -> np.ndarray:
     return np.hypot(*sides)
 
 
-def connectivity_error(matte: np.ndarray, alpha: np.ndarray) -> float:
-    """Sum over the pixels of the difference of the degrees of connectedness, in thousands.
+def connectivity_error(matte: np.ndarray, alpha: np.ndarray, counts: np.ndarray | bool = True) -> float:
+    """Sum over the pixels that count of the difference of the degrees of connectedness, in thousands.
 
     A pixel is connected up to the largest threshold t (in steps of 0.1) at which it is still in the
     largest region (4 neighbours) where both alphas are >= t; its degree is 1 minus what its alpha has
@@ -87,4 +98,4 @@ def connectivity_error(matte: np.ndarray, alpha: np.ndarray) -> float:
         level[(level == -1) & ~largest] = before
     level[level == -1] = 1
     degrees = [1 - (a - level) * (a - level >= 0.15) for a in (matte, alpha)]
-    return float(np.abs(degrees[0] - degrees[1]).sum() / 1000)
+    return float((np.abs(degrees[0] - degrees[1]) * counts).sum() / 1000)

@@ -1,14 +1,12 @@
-"""One file a model. Each has `build(**args) -> paddle.nn.Layer`, the `TASK` it is for, and an `EXAMPLE` for the tests.
+"""One file an architecture. Each has a `CARD` (_card.py): how it is built, its head by task, a small example.
 
-`EXAMPLE = {"args": {...}, "image_shape": [C, H, W]}`: small arguments that the contract tests
-build the model with. A new file here is found by its name: `model.name: foo` in a config. Networks of other
-packages and of the user's own: own.py.
+A new file here is found by its name: `model.name: foo` in a config. Networks of other packages and of the user's
+own: own.py.
 """
 
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 from paddle import nn
 from paddle.utils.download import WEIGHTS_HOME, get_weights_path_from_url
@@ -16,6 +14,10 @@ from paddle.utils.download import WEIGHTS_HOME, get_weights_path_from_url
 from ..errors import UserError
 from ..lookup import construct, find_module, module_names
 from . import own
+from ._card import Card
+from ._head import Head
+
+__all__ = ["Card", "Head", "build", "card", "imagenet_weights", "names"]
 
 # What no network needs, and memory does not hold.
 NARROWEST = 0.01
@@ -32,8 +34,7 @@ def build(name: str, args: dict) -> nn.Layer:
     _check_args(name, args)
     if own.is_own(name):
         return own.build(name, args)
-    module = _module(name)
-    return construct(module.build, args, f"model.args of {name}")
+    return construct(card(name).build, args, f"model.args of {name}")
 
 
 def _check_args(name: str, args: dict) -> None:
@@ -55,33 +56,11 @@ def _check_args(name: str, args: dict) -> None:
         )
 
 
-def example(name: str) -> dict:
-    """The model's EXAMPLE: {"args", "image_shape"}."""
-    return _module(name).EXAMPLE
-
-
-def is_for(name: str, task: str) -> bool:
-    """Is the model for that task? A network of another package is for several."""
-    return task in tasks_of(name)
-
-
-def tasks_of(name: str) -> tuple[str, ...]:
-    """The tasks that the model can be for."""
-    return own.TASKS if own.is_own(name) else (_module(name).TASK,)
-
-
-def _module(name: str) -> Any:
-    return own if own.is_own(name) else find_module(sys.modules[__name__], name, "model.name", names())
-
-
-def backbone_prefix(name: str) -> str:
-    """What stands before the names of a classifier's weights where the model uses it as its backbone."""
-    return getattr(_module(name), "BACKBONE", "")
-
-
-def parts(name: str) -> dict[str, tuple[str, ...]]:
-    """Parts of the model, each as beginnings of its layers' names; none if it names none."""
-    return getattr(_module(name), "PARTS", {})
+def card(name: str) -> Card:
+    """What is known of the model. Raises UserError for an unknown name."""
+    if own.is_own(name):
+        return own.card(name)
+    return find_module(sys.modules[__name__], name, "model.name", names()).CARD
 
 
 def imagenet_weights(name: str, args: dict) -> Path:
@@ -89,20 +68,17 @@ def imagenet_weights(name: str, args: dict) -> Path:
 
     Raises UserError where the model has none, or where they are neither cached nor reachable.
     """
-    module = _module(name)
-    if hasattr(module, "classifier"):  # the weights of its backbone's classifier
-        return imagenet_weights(*module.classifier(args))
-    known = getattr(module, "IMAGENET", {})
-    key = f"{float(args.get('scale', 1.0))}"
-    if own.is_own(name) and (address := own.imagenet_address(name)) is not None:
-        known = {key: address}
-    if key not in known:
-        scales = ", ".join(known) or "none"
+    known, key = card(name), f"{float(args.get('scale', 1.0))}"
+    if known.classifier is not None:  # the weights of its backbone's classifier
+        return imagenet_weights(*known.classifier(args))
+    addresses = own.imagenet(name) if own.is_own(name) else known.imagenet
+    if key not in addresses:
+        scales = ", ".join(addresses) or "none"
         raise UserError(
             f"IMAGENET: no weights for {name} at scale {key}; there are: {scales}; "
             "pass a file with --pretrain_weights PATH, or leave the option out"
         )
-    url, md5 = known[key]
+    url, md5 = addresses[key]
     cached = Path(WEIGHTS_HOME) / Path(url).name
     try:
         return Path(get_weights_path_from_url(url, md5))

@@ -3,10 +3,8 @@
 from paddle import nn
 from paddle.vision.models import mobilenetv2
 
-TASK = "classification"
-EXAMPLE = {"args": {"num_classes": 3, "scale": 0.25}, "image_shape": [3, 32, 32]}
-# scale -> (address, md5), paddle.vision's own
-IMAGENET = {k.split("_")[1]: v for k, v in mobilenetv2.model_urls.items()}
+from ._card import Card
+from ._logits import Pictures
 
 
 def build(num_classes: int = 1000, scale: float = 1.0) -> nn.Layer:
@@ -14,3 +12,11 @@ def build(num_classes: int = 1000, scale: float = 1.0) -> nn.Layer:
     if scale <= 0:
         raise ValueError(f"scale {scale} must be above 0")
     return mobilenetv2.mobilenet_v2(num_classes=num_classes, scale=scale)
+
+
+CARD = Card(
+    build,
+    {"classification": Pictures},
+    args={"num_classes": 3, "scale": 0.25},
+    imagenet={key.split("_")[1]: of for key, of in mobilenetv2.model_urls.items()},  # paddle.vision's own
+)

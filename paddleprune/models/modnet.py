@@ -7,20 +7,16 @@ excitation block, down to 1/32), a high-resolution one the rim, and a fusion of 
                  \\-> 1/2, 1/4 -> high resolution, 1/4 -> 1/2 -^
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.vision.models import mobilenetv2
 
-TASK = "matting"
-EXAMPLE = {"args": {"scale": 0.25, "width": 8}, "image_shape": [3, 64, 64]}
-BACKBONE = "backbone."  # what stands before the names of its classifier's weights
-# For prune.strategy=adaptive_fixed, as MODNet-ModelCompression divides the network
-PARTS = {
-    "backbone": ("backbone.",),
-    "adaptive": ("backbone.", "low.at16."),
-    "fixed": ("high.", "fusion."),
-}
+from . import _card, _head
+
 TAPS = (1, 3, 18)  # layers of the backbone that are read: 1/2, 1/4 and 1/32 of the picture
 
 
@@ -33,11 +29,6 @@ def build(scale: float = 1.0, width: int = 32) -> nn.Layer:
     if scale <= 0 or width <= 0 or width % 2:
         raise ValueError(f"scale {scale} must be above 0, width {width} even and above 0")
     return MODNet(scale, width)
-
-
-def classifier(args: dict) -> tuple[str, dict]:
-    """The classifier, by name and arguments, whose weights are the backbone's."""
-    return "mobilenet_v2", {"scale": args.get("scale", 1.0)}
 
 
 class IBNorm(nn.Layer):
@@ -164,3 +155,68 @@ def _scaled(x: paddle.Tensor, factor: float) -> paddle.Tensor:
 
 def _cat(*parts: paddle.Tensor) -> paddle.Tensor:
     return paddle.concat(parts, axis=1)
+
+
+class Head(_head.Head):
+    """Outputs [matte, semantic, detail]; the deployed network gives the matte [N, 1, H, W] alone."""
+
+    stride = 32
+    needs = ("Trimap",)
+
+    def loss(
+        self, network: nn.Layer, outputs: Sequence[paddle.Tensor], batch: dict
+    ) -> dict[str, paddle.Tensor]:
+        """10 semantic + 10 detail + matte (Ke et al. 2022, arXiv 2011.11961, equations 1 to 4).
+
+        semantic: mean squared error to the alpha at 1/16, blurred; detail: L1 where the trimap is
+        uncertain; matte: L1 of alphas and of compositions, and 4 times that where it is uncertain.
+        """
+        image, alpha, trimap = (paddle.to_tensor(batch[key]) for key in ("image", "alpha", "trimap"))
+        alpha, rim = alpha.unsqueeze(1), (trimap.unsqueeze(1) == 0.5).astype("float32")
+        matte, semantic, detail = outputs
+        parts = {
+            "semantic": 10
+            * F.mse_loss(semantic, _blurred(F.interpolate(alpha, semantic.shape[2:], mode="bilinear"))),
+            "detail": 10 * ((detail - alpha) * rim).abs().mean(),
+            "matte": _weighted(matte - alpha, rim) + _weighted((matte - alpha) * image, rim),
+        }
+        return {"loss": sum(parts.values()), **parts}
+
+    def apart(
+        self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor], batch: dict
+    ) -> paddle.Tensor:
+        """The loss's own three terms and weights, with the teacher's outputs for the truth, everywhere."""
+        matte, semantic, detail = ((a - b).abs() for a, b in zip(said, wanted, strict=True))
+        return 10 * semantic.square().mean() + 10 * detail.mean() + matte.mean()
+
+    def deployed(self, network: nn.Layer) -> nn.Layer:
+        return _head.First(network, nn.Identity())
+
+
+def _weighted(difference: paddle.Tensor, rim: paddle.Tensor) -> paddle.Tensor:
+    """Mean |difference|, and 4 times that of the rim on top."""
+    return difference.abs().mean() + 4 * (difference * rim).abs().mean()
+
+
+def _blurred(alpha: paddle.Tensor) -> paddle.Tensor:
+    """A 3 x 3 Gaussian of 0.8 pixels, edges mirrored: what the semantic branch can know at 1/16."""
+    bell = np.exp(-np.square(np.arange(-1, 2)) / (2 * 0.8**2))
+    kernel = np.outer(bell, bell) / bell.sum() ** 2
+    weight = paddle.to_tensor(kernel.astype("float32").reshape(1, 1, 3, 3))
+    return F.conv2d(F.pad(alpha, [1, 1, 1, 1], mode="reflect"), weight)
+
+
+CARD = _card.Card(
+    build,
+    {"matting": Head},
+    args={"scale": 0.25, "width": 8},
+    image_shape=(3, 64, 64),
+    backbone="backbone.",
+    classifier=lambda args: ("mobilenet_v2", {"scale": args.get("scale", 1.0)}),
+    # "adaptive" and "fixed": for prune.strategy=adaptive_fixed, as MODNet-ModelCompression divides the network
+    parts={
+        "backbone": ("backbone.",),
+        "adaptive": ("backbone.", "low.at16."),
+        "fixed": ("high.", "fusion."),
+    },
+)

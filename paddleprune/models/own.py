@@ -3,6 +3,7 @@
 paddle.vision.resnet18       of paddle.vision.models
 paddleseg.PPLiteSeg          of paddleseg.models; {name: paddleseg.STDC1} among the arguments is built, too
 my_package.my_module:build   a function or a Layer's class of your own
+my_package.my_module:CARD    a paddleprune.models.Card of your own, with a head of its own: any task
 """
 
 import importlib
@@ -11,7 +12,6 @@ import inspect
 import os
 import sys
 import sysconfig
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from paddle import nn
 
 from ..errors import UserError
 from ..lookup import construct, suggest
-from .unet import INSTALL
+from ._card import Card
+from ._logits import INSTALL, Pictures, Pixels
 
 # What the tasks ask of a network: logits [N, classes], or [N, classes, H, W], perhaps in a list with helpers.
-TASKS = ("classification", "segmentation")
+HEADS = {"classification": Pictures, "segmentation": Pixels}
 LIBRARIES = {"paddle.vision": "paddle.vision.models", "paddleseg": "paddleseg.models"}
 
 
@@ -31,23 +32,30 @@ def is_own(name: Any) -> bool:
     return isinstance(name, str) and ("." in name or ":" in name)
 
 
+def card(name: str) -> Card:
+    """The user's own card, or one that says what the tasks ask of a network of logits."""
+    found = None if name.rpartition(".")[0] in LIBRARIES else _find(name)
+    return found if isinstance(found, Card) else Card(lambda **args: build(name, args), HEADS)
+
+
 def build(name: str, args: dict) -> nn.Layer:
     """The network `name(**args)`. Raises UserError for a name or an argument that is unknown, and for what is no
-    network; what is installed is
-    called by no name in a file, but for the two libraries."""
-    network = construct(_find(name), {k: _built(v) for k, v in args.items()}, f"model.args of {name}")
+    network; what is installed is called by no name in a file, but for the two libraries."""
+    found = _find(name)
+    function = found.build if isinstance(found, Card) else found
+    network = construct(function, {k: _built(v) for k, v in args.items()}, f"model.args of {name}")
     if not isinstance(network, nn.Layer):
         raise UserError(f"model.name: {name} made a {type(network).__name__}, not a paddle.nn.Layer")
     return network
 
 
-def imagenet_address(name: str) -> tuple[str, str] | None:
-    """(address, md5) of the library's own ImageNet weights; None if it has none."""
+def imagenet(name: str) -> dict[str, tuple[str, str]]:
+    """(address, md5) of the library's own ImageNet weights, by scale, which is 1."""
     if name.rpartition(".")[0] != "paddle.vision":
-        return None
+        return {}
     function = _find(name)
     urls = getattr(sys.modules[function.__module__], "model_urls", {})
-    return urls.get(name.rpartition(".")[2])
+    return {"1.0": urls[function.__name__]} if function.__name__ in urls else {}
 
 
 def _built(value: Any) -> Any:
@@ -56,7 +64,7 @@ def _built(value: Any) -> Any:
     return value
 
 
-def _find(name: str) -> Callable[..., nn.Layer]:
+def _find(name: str) -> Any:
     path, _, function = name.rpartition(":" if ":" in name else ".")
     if ":" not in name:
         if path not in LIBRARIES:
@@ -68,12 +76,14 @@ def _find(name: str) -> Callable[..., nn.Layer]:
     if not _makes_networks(module, function, found):
         valid = [n for n, value in vars(module).items() if _makes_networks(module, n, value)]
         raise UserError(f"model.name: '{path}' has no network '{function[:80]}'; {suggest(function, valid)}")
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _makes_networks(module: Any, name: str, value: Any) -> bool:
-    """Is it a Layer's class, or a function of the module's own package? What the module imported from others is not
-    for a file to call."""
+    """Is it a Layer's class, a card, or a function of the module's own package? What the module imported from others
+    is not for a file to call."""
+    if isinstance(value, Card):
+        return True
     if inspect.isclass(value):
         return issubclass(value, nn.Layer)
     package = module.__name__.split(".")[0]

@@ -6,11 +6,9 @@ from typing import Any
 from paddle import nn
 
 from ..errors import UserError
+from ._card import Card
+from ._logits import INSTALL, Pixels
 
-# Without --no-deps pip lays an older OpenCV over ours, and neither works then.
-INSTALL = "pip install --no-deps paddleseg==2.8.0"
-TASK = "segmentation"
-EXAMPLE = {"args": {"num_classes": 3, "scale": 0.125}, "image_shape": [3, 32, 32]}
 WIDTHS = (64, 128, 256, 512, 512)  # of the encoder's levels, from full resolution to 1/16
 
 
@@ -45,3 +43,6 @@ def _rescale(network: Any, num_classes: int, scale: float, conv: Any, up: Any) -
     for i, (before, after) in enumerate(zip(skips, ends, strict=True)):
         decode.up_sample_list[i] = up(before, after, False)
     network.cls = nn.Conv2D(full, num_classes, 3, padding=1)
+
+
+CARD = Card(build, {"segmentation": Pixels}, args={"num_classes": 3, "scale": 0.125})

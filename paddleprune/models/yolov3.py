@@ -11,11 +11,13 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.vision.models import mobilenetv1, mobilenetv2
+from paddle.vision.ops import yolo_box, yolo_loss
 
-TASK = "detection"
-EXAMPLE = {"args": {"num_classes": 3, "scale": 0.25, "width": 0.0625}, "image_shape": [3, 64, 64]}
-BACKBONE = "backbone."  # what stands before the names of its classifier's weights
-PARTS = {"backbone": ("backbone.",), "yolo_blocks": ("blocks.",)}  # for prune.scope
+from ._boxes import LEAST, BoxHead, kept, padded, soft_maps_apart
+from ._card import Card
+
+STRIDES = (32, 16, 8)  # of the maps
+IGNORED = 0.7  # IoU with a labelled box above which a prediction is no background
 # (width, height) in pixels of the network's input, the small ones first: those of COCO at 416 px
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
 
@@ -46,11 +48,6 @@ def build(
     ):
         raise ValueError(f"anchors {anchors} must be [width, height] pairs above 0, 3, 6 or 9 of them")
     return YOLOv3(num_classes, BACKBONES[backbone](scale), width, anchors)
-
-
-def classifier(args: dict) -> tuple[str, dict]:
-    """The classifier, by name and arguments, whose weights are the backbone's."""
-    return args.get("backbone", "mobilenet_v1"), {"scale": args.get("scale", 1.0)}
 
 
 class V1(nn.Layer):
@@ -142,3 +139,72 @@ class YOLOv3(nn.Layer):
             route, tip = self.blocks[number](x)
             maps.append(self.heads[number](tip))
         return maps
+
+
+class Head(BoxHead):
+    """Three maps, the coarsest first."""
+
+    def loss(
+        self, network: nn.Layer, outputs: Sequence[paddle.Tensor], batch: dict
+    ) -> dict[str, paddle.Tensor]:
+        """YOLOv3's loss (section 2 of the paper; Paddle's yolo_loss), summed over the three maps, mean over the
+        pictures."""
+        boxes, labels, weights = padded(batch)
+        parts = []
+        for number, (maps, stride) in enumerate(zip(outputs, STRIDES, strict=True)):
+            loss = yolo_loss(
+                maps, boxes, labels, _flat(network.anchors), _mask(network.anchors, number),
+                network.num_classes, IGNORED, stride, weights, use_label_smooth=False,
+            )  # fmt: skip
+            parts.append(loss.mean())
+        return {"loss": paddle.add_n(parts)}
+
+    def apart(
+        self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor], batch: dict
+    ) -> paddle.Tensor:
+        return paddle.add_n(
+            [soft_maps_apart(a, b, len(self.labels)) for a, b in zip(said, wanted, strict=True)]
+        )
+
+    def decode(self, network: nn.Layer) -> nn.Layer:
+        return _Decode(network.anchors, network.num_classes)
+
+
+class _Decode(nn.Layer):
+    """Raw maps -> boxes."""
+
+    def __init__(self, anchors: Sequence[Sequence[float]], num_classes: int):
+        super().__init__()
+        self.anchors, self.num_classes = anchors, num_classes
+
+    def forward(self, maps: Sequence[paddle.Tensor]) -> tuple[paddle.Tensor, paddle.Tensor]:
+        unit = paddle.full_like(maps[0][:, :2, 0, 0], 1, dtype="int32")  # boxes in fractions
+        boxes, scores = [], []
+        for number, x in enumerate(maps):
+            anchors = _flat([self.anchors[i] for i in _mask(self.anchors, number)])
+            stride = STRIDES[number]
+            box, score = yolo_box(x, unit, anchors, self.num_classes, LEAST / 2, stride, clip_bbox=False)
+            boxes.append(box)
+            scores.append(score)
+        return kept(paddle.concat(boxes, axis=1), paddle.concat(scores, axis=1).transpose([0, 2, 1]))
+
+
+def _mask(anchors: Sequence, number: int) -> list[int]:
+    """Which anchors are those of map `number`: the largest for the coarsest, the first one."""
+    each = len(anchors) // len(STRIDES)
+    return list(range(each * (2 - number), each * (3 - number)))
+
+
+def _flat(anchors: Sequence[Sequence[float]]) -> list[int]:
+    return [max(1, round(n)) for pair in anchors for n in pair]
+
+
+CARD = Card(
+    build,
+    {"detection": Head},
+    args={"num_classes": 3, "scale": 0.25, "width": 0.0625},
+    image_shape=(3, 64, 64),
+    backbone="backbone.",
+    classifier=lambda args: (args.get("backbone", "mobilenet_v1"), {"scale": args.get("scale", 1.0)}),
+    parts={"backbone": ("backbone.",), "yolo_blocks": ("blocks.",)},
+)

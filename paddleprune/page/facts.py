@@ -159,12 +159,12 @@ def _examples(
     """Some pictures as each model sees them: (model name, data address) each."""
     _, _, _, images = open_model(folders[0], dataset, list_file=list_file)
     chosen = np.linspace(0, len(images) - 1, min(EXAMPLES, len(images))).astype(int)
-    pictures = [images.reader.read(int(i))["image"] for i in chosen]
-    shown: list[list[tuple[str, str]]] = [[] for _ in pictures]
+    samples = [images.reader.read(int(i)) for i in chosen]
+    shown: list[list[tuple[str, str]]] = [[] for _ in samples]
     for folder, name in zip(folders, names, strict=True):
         task, run = predictor(folder)
-        for place, picture in zip(shown, pictures, strict=True):
-            place.append((name, _address(task.draw(picture, run(picture)))))
+        for place, sample in zip(shown, samples, strict=True):
+            place.append((name, _address(task.draw(sample["image"], run(sample)))))
     return shown
 
 

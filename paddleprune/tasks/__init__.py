@@ -1,7 +1,7 @@
-"""What differs by task, and nothing else: loss, metric, the deployed head, the drawing.
+"""What differs by task, and nothing else: metric, checks, results, the drawing.
 
-`task: foo` in a config is `tasks/foo.py` with a class `Task(labels, **options)`. Loops, pruning
-and export call only the methods of `_base.Task`.
+`task: foo` in a config is `tasks/foo.py` with a class `Task(labels, head)`; the head (models/_head.py) is the
+network's. Loops, pruning and export call only the methods of the two base classes.
 """
 
 import sys
@@ -13,25 +13,33 @@ from ..errors import UserError
 from ..lookup import find_module
 from ._base import Task
 
-OPTIONS = ("label_smoothing", "losses", "sizes")  # keys of the config's `train` that are for some tasks
+OPTIONS = ("label_smoothing", "losses", "sizes")  # keys of the config's `train` that are for some heads
 
 
 def make(config: Config, labels: list[str]) -> Task:
     """The task of a config, for a data set with these class names."""
-    wanted = find_module(sys.modules[__name__], config.task, "task").Task.options
-    if not models.is_for(config.model.name, config.task):
-        meant = " and ".join(models.tasks_of(config.model.name))
+    name = config.model.name
+    find_module(sys.modules[__name__], config.task, "task")
+    heads = models.card(name).heads
+    if config.task not in heads:
         raise UserError(
-            f"model.name: {config.model.name} is for {meant}, the task is '{config.task}'; change one"
+            f"model.name: {name} is for {' and '.join(heads)}, the task is '{config.task}'; change one"
         )
-    given, usual = vars(config.train), TrainConfig()
-    for name in OPTIONS:
-        if name not in wanted and given[name] != getattr(usual, name):
-            raise UserError(f"train.{name}: the task '{config.task}' takes none; leave it out")
-    task = of(config.task, labels, **{name: given[name] for name in wanted})
+    wanted, given, usual = heads[config.task].options, vars(config.train), TrainConfig()
+    for option in OPTIONS:
+        if option not in wanted and given[option] != getattr(usual, option):
+            raise UserError(f"train.{option}: {name} takes none for '{config.task}'; leave it out")
+    task = of(config.task, name, labels, **{option: given[option] for option in wanted})
     task.check(config.data)
     return task
 
 
-def of(name: str, labels: list[str], **options: Any) -> Task:
-    return find_module(sys.modules[__name__], name, "task").Task(labels, **options)
+def of(task: str, model: str, labels: list[str], **options: Any) -> Task:
+    """The task `task` of the model named `model`, whose head takes the options."""
+    head = models.card(model).heads[task](labels, **options)
+    return find_module(sys.modules[__name__], task, "task").Task(labels, head)
+
+
+def of_facts(facts: dict) -> Task:
+    """The task of a saved model, by the facts of its model.yml."""
+    return of(facts["task"], facts["model"]["name"], facts["labels"])

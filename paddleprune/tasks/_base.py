@@ -1,18 +1,18 @@
 """The contract between a task and the loops."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
 
 from ..config import DataConfig
 from ..errors import UserError
 from ..metrics._base import Metric
+from ..models import Head
 
 WHOLE = ("Normalize", "Resize", "ResizeByShort")  # evaluation transforms that keep the whole picture
 
@@ -29,38 +29,39 @@ class Agreement:
 
 
 class Task(ABC):
-    """One vision task. `outputs` below is a sequence of arrays, one per network output."""
+    """One vision task; what a network's outputs mean is its head's affair (models/_head.py). `outputs` below is a
+    sequence of arrays, one per output of the deployed network."""
 
     metric: ClassVar[type[Metric]]  # that models are judged by
     full_metric: ClassVar[type[Metric] | None] = None  # with more, slower values, for reports
-    options: ClassVar[tuple[str, ...]] = ()  # keys of the config's `train` that its __init__ takes
+    whole: ClassVar[bool] = True  # are results laid over the whole picture?
 
-    def __init__(self, labels: list[str]):
-        self.labels = labels
+    def __init__(self, labels: list[str], head: Head):
+        self.labels, self.head = labels, head
 
-    @abstractmethod
-    def model_args(self, given: dict) -> dict:
-        """Arguments of the model's build(): those given, completed from the labels."""
-
-    @abstractmethod
     def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
         """Scalar losses of a training batch; "loss" is the one that is minimised."""
+        return self.head.loss(network, network(*self.head.inputs(batch)), batch)
 
-    def apart(self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        """How far a network's outputs are from its teacher's, as a loss of about the size of the task's own."""
-        raise UserError(f"train.distill: {type(self).__module__} cannot learn from a teacher; set it to 0")
-
-    @abstractmethod
-    def deployed(self, network: nn.Layer) -> nn.Layer:
-        """The network as it is exported: with the head that a client should not have to write.
-        The metric accepts its outputs, too."""
-
-    def check(self, data: DataConfig) -> None:  # noqa: B027 -- most can work with any
-        """Raises UserError for data settings that the task cannot work with."""
-
-    def finish(self, network: nn.Layer) -> Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]:
-        """What turns the network's own outputs into those that the metric takes; mostly nothing."""
-        return lambda outputs: outputs
+    def check(self, data: DataConfig) -> None:
+        """Raises UserError for data settings that the task or its head cannot work with."""
+        head = self.head
+        channels, height, width = data.image_shape
+        if channels != head.channels:
+            raise UserError(
+                f"data.image_shape: {data.image_shape}; the network takes {head.channels} channels"
+            )
+        if height % head.stride or width % head.stride or (head.square and height != width):
+            valid = f"sides that are multiples of {head.stride}" + (", and equal" if head.square else "")
+            raise UserError(f"data.image_shape: {height}x{width}; the network needs {valid}")
+        if self.whole:
+            keeps_whole(data, type(self).__module__.rpartition(".")[2])
+        for name in head.needs:
+            if name not in names_of(data.train_transforms):
+                raise UserError(
+                    f"data.train_transforms: there is no {name}, which the loss needs; add '- {name}' before "
+                    "Normalize"
+                )
 
     def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray | None:
         """What the outputs decide, as whole numbers [N, ...]; None where nothing is decided."""
@@ -99,42 +100,3 @@ def keeps_whole(data: DataConfig, task: str) -> None:
 def names_of(specs: Sequence) -> list[str]:
     """Names of transforms, as a config writes them."""
     return [spec if isinstance(spec, str) else next(iter(spec), "") for spec in specs]
-
-
-def class_count(given: dict, labels: list[str]) -> dict:
-    """Arguments with `num_classes`, the count of labels. Raises UserError if another one is given."""
-    classes = given.get("num_classes", len(labels))
-    if classes != len(labels):
-        raise UserError(
-            f"model.args.num_classes: {classes}, but labels.txt has {len(labels)} names; "
-            "leave it out to take the count of names"
-        )
-    return {**given, "num_classes": classes}
-
-
-def main_and_helpers(outputs: Any) -> tuple[Any, list[Any]]:
-    """What a network of any package returns: the logits, and those of heads that help it to train."""
-    first, *helpers = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return first, helpers
-
-
-def divergence(said: paddle.Tensor, wanted: paddle.Tensor, axis: int) -> paddle.Tensor:
-    """T^2 KL(wanted || said) in nats of logits softened by T = 2, mean over all but the classes (Hinton et al. 2015,
-    arXiv 1503.02531, section 2)."""
-    log = F.log_softmax(said / 2, axis)
-    aim = F.softmax(wanted / 2, axis)
-    return 4 * (aim * (F.log_softmax(wanted / 2, axis) - log)).sum(axis).mean()
-
-
-HELPERS = 0.4  # of a helping head's loss in the sum, as PaddleSeg's configs have it
-
-
-class First(nn.Layer):
-    """The first output of a network, the only one that counts after training, behind `last`."""
-
-    def __init__(self, network: nn.Layer, last: nn.Layer):
-        super().__init__()
-        self.network, self.last = network, last
-
-    def forward(self, image: paddle.Tensor) -> paddle.Tensor:
-        return self.last(main_and_helpers(self.network(image))[0])

@@ -4,42 +4,17 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import paddle
-import paddle.nn.functional as F
-from paddle import nn
 
 from ..drawing import put_text
 from ..metrics.accuracy import Accuracy
-from ._base import HELPERS, First, class_count, divergence, main_and_helpers
 from ._base import Task as Base
 
 
 class Task(Base):
-    """Networks map [N, 3, H, W] to logits [N, classes]; the deployed one to probabilities."""
+    """Deployed networks map [N, 3, H, W] to probabilities [N, classes]."""
 
     metric = Accuracy
-    options = ("label_smoothing",)
-
-    def __init__(self, labels: list[str], label_smoothing: float = 0.0):
-        super().__init__(labels)
-        self.label_smoothing = label_smoothing
-
-    def model_args(self, given: dict) -> dict:
-        return class_count(given, self.labels)
-
-    def loss(self, network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
-        """Cross-entropy in nats, mean over the batch; labels smoothed as in Szegedy et al. 2016
-        (arXiv 1512.00567, section 7)."""
-        logits, helpers = main_and_helpers(network(paddle.to_tensor(batch["image"])))
-        labels = paddle.to_tensor(batch["label"])
-        of = lambda found: F.cross_entropy(found, labels, label_smoothing=self.label_smoothing)  # noqa: E731
-        return {"loss": of(logits) + HELPERS * sum(of(found) for found in helpers)}
-
-    def apart(self, said: Sequence[paddle.Tensor], wanted: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        return divergence(said[0], wanted[0], -1)
-
-    def deployed(self, network: nn.Layer) -> nn.Layer:
-        return First(network, nn.Softmax(axis=-1))
+    whole = False
 
     def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(outputs[0]).argmax(-1)

@@ -47,7 +47,7 @@ def main():
     )
     train = TrainConfig(epochs=5, learning_rate=0.05)
     optimizer, schedule = make_optimizer(network, train, 4)
-    task = of("classification", ["a", "b", "c", "d"])
+    task = of("classification", "mobilenet_v2", ["a", "b", "c", "d"])
     run = Run(network, task, Batches(samples, 8, True, part=part), train, optimizer, schedule)
     before = {f"{name} before": tensor.numpy().copy() for name, tensor in network.state_dict().items()}
     fit(run, [])

@@ -43,7 +43,7 @@ def test_only_layers_in_training_are_changed(monkeypatch):
     monkeypatch.setattr(
         nn.functional, "unfold", lambda *a, f=nn.functional.unfold, **k: called.append(1) or f(*a, **k)
     )
-    network = models.build("mobilenet_v2", models.example("mobilenet_v2")["args"])
+    network = models.build("mobilenet_v2", models.card("mobilenet_v2").args)
     x = paddle.zeros([2, 3, 32, 32])
     with fast_depthwise(network):
         network.eval()

@@ -122,10 +122,10 @@ def test_onnx_looks_at_as_many_candidates_as_paddle():
         head.bias.set_value(rng.normal(1, 0.5, head.bias.shape).astype("float32"))
         head.weight.set_value(10 * head.weight)
     network.eval()
-    task = of("detection", ["a", "b", "c"])
-    made = formats.make("onnx", task.deployed(network), (3, 224, 224), [])
+    task = of("detection", "yolov3", ["a", "b", "c"])
+    made = formats.make("onnx", task.head.deployed(network), (3, 224, 224), [])
     x = rng.random((2, 3, 224, 224), np.float32)
-    found = task.agreement(forward_of(task.deployed(network))(x)[0], made.forward(x)[0])
+    found = task.agreement(forward_of(task.head.deployed(network))(x)[0], made.forward(x)[0])
     assert found.decided > 100
     assert found.same >= 0.995 * found.decided
 
@@ -142,7 +142,7 @@ def test_parity_measures_the_largest_difference():
         lambda b: [[scores]],
         lambda b: [[scores + 5e-4]],
         batches(),
-        of("classification", ["a", "b", "c"]),
+        of("classification", "mobilenet_v2", ["a", "b", "c"]),
     )
     assert found.max_abs_diff == pytest.approx(5e-4, rel=1e-3)
     assert (found.images, found.tolerance) == (8, 1e-3)
@@ -158,7 +158,7 @@ def test_a_file_that_differs_is_refused(wrong):
             lambda b: [[scores]],
             lambda b: [[scores + wrong]],
             batches(),
-            of("classification", ["a", "b", "c"]),
+            of("classification", "mobilenet_v2", ["a", "b", "c"]),
         )
 
 
@@ -249,7 +249,7 @@ def test_quantisation_of_other_formats_is_refused():
 
 
 def test_a_quantised_file_may_differ_but_not_lose():
-    task = of("classification", ["a", "b"])
+    task = of("classification", "mobilenet_v2", ["a", "b"])
     right, wrong = np.float32([[2, 1]] * 4), np.float32([[1, 2]] * 4)
     found = parity.check("x", lambda x: [[right]], lambda x: [[right * 3]], batches(), task, lossy=True)
     assert found.tolerance is None

@@ -147,14 +147,14 @@ def test_mobilenet_v2_by_hand():
 def test_paddleslim_finds_the_same_groups(name, left_out, tmp_path):
     """PaddleSlim's plan for the filters of a group touches exactly the group's slots. It has no
     plan for MobileNetV2's last convolution, which it takes for a leaf."""
-    example = models.example(name)
-    groups = find_groups(models.build(name, example["args"]), example["image_shape"])
+    example = models.card(name)
+    groups = find_groups(models.build(name, example.args), example.image_shape)
     theirs = slim_reference.ask(
         tmp_path,
         what="groups",
         model=name,
-        args=example["args"],
-        shape=example["image_shape"],
+        args=example.args,
+        shape=example.image_shape,
         names=list(groups),
     )
     assert [n for n in groups if not theirs[n]] == left_out

@@ -19,8 +19,8 @@ from paddleprune.pruning.surgery import masked
 
 NETWORKS = [pytest.param(net, TOY_SHAPE, id=net.__name__) for net in TOY_NETS] + [
     pytest.param(
-        lambda name=name: models.build(name, models.example(name)["args"]),
-        tuple(models.example(name)["image_shape"]),
+        lambda name=name: models.build(name, models.card(name).args),
+        tuple(models.card(name).image_shape),
         id=name,
     )
     for name in models.names()

@@ -72,15 +72,15 @@ def test_a_loss_is_relative_and_knows_its_direction():
 
 def test_values_equal_paddleslims(tmp_path):
     """PaddleSlim's `sensitive()` on the same weights and images. It divides by baseline + 0.001."""
-    example = models.example("mobilenet_v1")
-    network = randomize(models.build("mobilenet_v1", example["args"]))
-    shape = tuple(example["image_shape"])
+    example = models.card("mobilenet_v1")
+    network = randomize(models.build("mobilenet_v1", example.args))
+    shape = example.image_shape
     groups = find_groups(network, shape)
     names = list(groups)[1:12:4]
     save_weights(network, tmp_path / "w.pdparams")
     np.save(tmp_path / "x.npy", images(shape))
     answer = slim_reference.ask(
-        tmp_path, what="sensitivities", model="mobilenet_v1", args=example["args"], shape=shape,
+        tmp_path, what="sensitivities", model="mobilenet_v1", args=example.args, shape=shape,
         weights=str(tmp_path / "w.pdparams"), images=str(tmp_path / "x.npy"), names=names,
     )  # fmt: skip
     engine = plain(network, groups, images(shape))
@@ -150,9 +150,9 @@ class Agreement:
 def test_replay_equals_plain_on_every_model(name, kind, tmp_path):
     """Count metrics to the last image that is no tie, real-valued ones to 1e-4 of them; so are the ratios
     chosen."""
-    example = models.example(name)
-    network = randomize(models.build(name, example["args"]))
-    shape = tuple(example["image_shape"])
+    example = models.card(name)
+    network = randomize(models.build(name, example.args))
+    shape = example.image_shape
     groups = find_groups(network, shape)
     names = list(groups)[1 :: max(1, len(groups) // 2)]
     x = images(shape, 12)

@@ -50,7 +50,7 @@ def test_a_box_by_hand():
     """Cell (1, 0) of the middle map, stride 16, anchor 16: sigmoid(0) = 1/2, e^0 = 1, so the middle is at
     x = 8, y = 24 of 32 px and the sides are 16."""
     network = Maps(maps_with(1, 1, 0, [0, 0, 0, 0, 4, -9, 4]))
-    boxes, counts = of("detection", LABELS).finish(network)([m.numpy() for m in network.maps])
+    boxes, counts = of("detection", "yolov3", LABELS).head.finish(network)([m.numpy() for m in network.maps])
     assert counts.tolist() == [1]
     sure = (1 / (1 + np.exp(-4.0))) ** 2
     np.testing.assert_allclose(boxes, [[1, sure, 0, 0.5, 0.5, 1]], atol=1e-5)
@@ -61,7 +61,7 @@ def test_the_weaker_of_two_that_overlap_goes_within_a_class():
     0.504, above 0.45."""
     first, second = maps_with(2, 1, 1, [0, 0, 1, 1, 5, 5, -9]), maps_with(1, 0, 0, [3, 3, 0, 0, 2, 2, -9])
     both = [np.maximum(a, b) for a, b in zip(first, second, strict=True)]
-    finish = of("detection", LABELS).finish(Maps(both))
+    finish = of("detection", "yolov3", LABELS).head.finish(Maps(both))
     boxes, counts = finish(both)
     assert counts.tolist() == [1]
     assert boxes[0, 1] == pytest.approx((1 / (1 + np.exp(-5.0))) ** 2, abs=1e-5)
@@ -70,15 +70,15 @@ def test_the_weaker_of_two_that_overlap_goes_within_a_class():
 
 
 def test_the_deployed_network_says_what_finish_says():
-    network = models.build("yolov3", models.example("yolov3")["args"])
+    network = models.build("yolov3", models.card("yolov3").args)
     for head in network.heads:
         head.bias.set_value(paddle.full_like(head.bias, 2.0))
     network.eval()
     image = paddle.to_tensor(np.random.default_rng(0).random((2, 3, 64, 64), np.float32))
-    task = of("detection", ["a", "b", "c"])
+    task = of("detection", "yolov3", ["a", "b", "c"])
     with paddle.no_grad():
-        mine = task.finish(network)([m.numpy() for m in network(image)])
-        theirs = [t.numpy() for t in task.deployed(network)(image)]
+        mine = task.head.finish(network)([m.numpy() for m in network(image)])
+        theirs = [t.numpy() for t in task.head.deployed(network)(image)]
     assert mine[1].sum() >= 5
     for a, b in zip(mine, theirs, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -92,7 +92,7 @@ def test_the_deployed_network_says_what_finish_says():
 def agreed(mine, theirs):
     """(boxes that both have, boxes that count) of one picture; both directions are counted."""
     outputs = [[np.float32(boxes).reshape(-1, 6), np.int32([len(boxes)])] for boxes in (mine, theirs)]
-    found = of("detection", LABELS).agreement(*outputs)
+    found = of("detection", "yolov3", LABELS).agreement(*outputs)
     return found.same, found.decided
 
 
@@ -125,7 +125,7 @@ def test_boxes_that_differ_are_a_disagreement():
 
 
 def test_the_loss_falls_where_the_box_is():
-    task = of("detection", LABELS)
+    task = of("detection", "yolov3", LABELS)
     batch = {"image": np.zeros((1, 3, 32, 32), np.float32), "boxes": [np.float32([[0, 0.5, 0.5, 1]])],
              "labels": [np.array([1])], "difficult": [np.array([0])]}  # fmt: skip
     right = task.loss(Maps(maps_with(1, 1, 0, [0, 0, 0, 0, 9, -9, 9])), batch)["loss"]
@@ -144,12 +144,12 @@ def test_the_loss_falls_where_the_box_is():
 
 
 def test_sizes_are_drawn_anew_and_the_same_for_a_seed():
-    task = of("detection", LABELS, sizes=[32, 64, 96])
-    image = paddle.zeros([1, 3, 64, 64])
+    task = of("detection", "yolov3", LABELS, sizes=[32, 64, 96])
+    batch = {"image": np.zeros([1, 3, 64, 64], np.float32)}
 
     def drawn():
         paddle.seed(3)
-        return [task._resized(image).shape[2] for _ in range(20)]
+        return [task.head.inputs(batch)[0].shape[2] for _ in range(20)]
 
     assert drawn() == drawn()
     assert set(drawn()) == {32, 64, 96}
@@ -159,7 +159,10 @@ def test_sizes_are_drawn_anew_and_the_same_for_a_seed():
     ("settings", "words"),
     [
         (["train.sizes=[100]"], "train.sizes: .* must be multiples of 32"),
-        (["data.image_shape=[3,96,64]"], "data.image_shape: 96x64; detection needs a square"),
+        (
+            ["data.image_shape=[3,96,64]"],
+            "data.image_shape: 96x64; the network needs sides that are multiples of 32, and equal",
+        ),
         (
             ["data.eval_transforms=[{CenterCrop: {size: 96}}]"],
             "data.eval_transforms: 'CenterCrop' is not for detection",
@@ -171,7 +174,7 @@ def test_sizes_are_drawn_anew_and_the_same_for_a_seed():
 def test_bad_settings_are_one_line(settings, words):
     config = load_config(CONFIG, settings)
     with pytest.raises(UserError, match=words):
-        models.build("yolov3", make_task(config, LABELS).model_args(config.model.args))
+        models.build("yolov3", make_task(config, LABELS).head.arguments(config.model.args))
 
 
 def test_widths_are_the_usual_ones():
@@ -411,7 +414,7 @@ def test_the_shared_data_names_its_invalid_boxes(shared, caplog):
 
 
 def test_results_and_pictures():
-    task = of("detection", LABELS)
+    task = of("detection", "yolov3", LABELS)
     found = [np.float32([[1, 0.9, 0.1, 0.2, 0.5, 0.6], [0, 0.1, 0, 0, 1, 1]]), np.int32([2])]
     result = task.result(found, (50, 100))
     assert [(b["label"], b["box"]) for b in result["boxes"]] == [("dog", [10, 10, 50, 30])]

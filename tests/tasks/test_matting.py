@@ -41,7 +41,7 @@ def test_the_loss_by_hand():
     trimap[:, :16, :16] = 0.5
     batch = {"image": np.full((1, 3, 32, 32), 2, np.float32), "alpha": alpha, "trimap": trimap}
     outputs = (np.full((1, 1, 32, 32), 0.5), np.full((1, 1, 2, 2), 0.75), np.full((1, 1, 32, 32), 0.9))
-    parts = of("matting", []).loss(Fixed(*outputs), batch)
+    parts = of("matting", "modnet", []).loss(Fixed(*outputs), batch)
     assert float(parts["semantic"]) == pytest.approx(10 * 0.25**2, rel=1e-4)
     assert float(parts["detail"]) == pytest.approx(10 * 0.1 / 4, rel=1e-4)
     # alpha: 0.5 + 4 * 0.5 / 4 = 1; composition: twice that, as the image is 2
@@ -50,7 +50,7 @@ def test_the_loss_by_hand():
 
 
 def test_results_and_pictures():
-    task = of("matting", [])
+    task = of("matting", "modnet", [])
     matte = np.zeros((1, 1, 8, 8), np.float32)
     matte[..., 4:] = 1
     result = task.result([matte], (16, 16))
@@ -72,7 +72,7 @@ def test_modnet_has_the_papers_size():
 
 
 def test_every_layer_of_modnet_is_accounted_for():
-    groups = find_groups(models.build("modnet", models.example("modnet")["args"]), SHAPE)
+    groups = find_groups(models.build("modnet", models.card("modnet").args), SHAPE)
     whole = {
         "low.head.0.weight": "its channels are the network's output",
         "high.head.1.0.weight": "its channels are the network's output",
@@ -86,8 +86,8 @@ def test_every_layer_of_modnet_is_accounted_for():
 
 
 def test_the_deployed_network_has_the_matte_alone():
-    network = models.build("modnet", models.example("modnet")["args"])
-    whole, deployed = trace(network, SHAPE), trace(of("matting", []).deployed(network), SHAPE)
+    network = models.build("modnet", models.card("modnet").args)
+    whole, deployed = trace(network, SHAPE), trace(of("matting", "modnet", []).head.deployed(network), SHAPE)
     assert (len(whole.outputs), len(whole.helpers)) == (1, 2)
     assert (len(deployed.outputs), len(deployed.helpers)) == (1, 0)
 
@@ -108,7 +108,7 @@ def test_adaptive_counts_by_hand():
 
 def test_adaptive_fixed_divides_modnet_as_its_parts_say():
     network = models.build("modnet", {"scale": 0.5, "width": 32})
-    groups, parts = find_groups(network, SHAPE), models.parts("modnet")
+    groups, parts = find_groups(network, SHAPE), models.card("modnet").parts
     ratios = adaptive_fixed(groups, network, parts, 0.6, 0.5)
     for name in groups:
         if name.startswith(("high.", "fusion.")):
@@ -157,7 +157,7 @@ def test_the_seeds_ways_through_the_command(data, tmp_path):
     kept = np.abs(dense).sum((1, 2, 3)).argsort(kind="stable")[len(dense) - len(inherited) :]
     np.testing.assert_array_equal(inherited, dense[np.sort(kept)])  # the strongest, in their order
     assert not np.array_equal(inherited, weights["scratch"][first].numpy())
-    unet = find_groups(models.build("unet", models.example("unet")["args"]), (3, 32, 32))
+    unet = find_groups(models.build("unet", models.card("unet").args), (3, 32, 32))
     for settings, words in (({}, "'adaptive_fixed' is not for unet"), ({"scope": "x"}, "prune.scope")):
         with pytest.raises(UserError, match=words):
             choose(
@@ -226,7 +226,7 @@ def test_faults_are_one_line_that_names_the_file(folder, alpha, words):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["data.image_shape=[3,72,72]"], "72x72; matting needs sides that are multiples of 32"),
+        (["data.image_shape=[3,72,72]"], "72x72; the network needs sides that are multiples of 32"),
         (["data.train_transforms=[Normalize]"], "there is no Trimap"),
         (["data.eval_transforms=[{Composite: {backgrounds: x}}]"], "'Composite' is not for matting"),
     ],

@@ -33,9 +33,9 @@ def test_the_loss_is_cross_entropy_of_the_pixels_that_count():
     logits = np.zeros((1, 3, 1, 3), np.float32)
     logits[0, 1, 0, 0] = np.log(2)  # softmax 1/4, 1/2, 1/4
     batch = {"image": np.zeros((1, 3, 1, 3), np.float32), "mask": np.uint8([[[1, 2, 255]]])}
-    loss = float(of("segmentation", LABELS).loss(Fixed(logits), batch)["loss"])
+    loss = float(of("segmentation", "unet", LABELS).loss(Fixed(logits), batch)["loss"])
     assert loss == pytest.approx((np.log(2) + np.log(3)) / 2, rel=1e-4)  # -log 1/2 and -log 1/3
-    both = of("segmentation", LABELS, losses={"CrossEntropyLoss": 0.5, "DiceLoss": 2.0})
+    both = of("segmentation", "unet", LABELS, losses={"CrossEntropyLoss": 0.5, "DiceLoss": 2.0})
     assert float(both.loss(Fixed(logits), batch)["loss"]) > 0.5 * loss
 
 
@@ -43,7 +43,7 @@ def test_the_loss_is_cross_entropy_of_the_pixels_that_count():
     ("settings", "words"),
     [
         (["train.losses={CrossEntropyLos: 1}"], "train.losses: 'CrossEntropyLos' is not known; did you mean"),
-        (["train.label_smoothing=0.1"], "train.label_smoothing: the task 'segmentation' takes none"),
+        (["train.label_smoothing=0.1"], "train.label_smoothing: unet takes none for 'segmentation'"),
         (["train.losses={DiceLoss: much}"], "train.losses: the weight of DiceLoss is 'much'"),
         (["data.eval_transforms=[{CenterCrop: {size: 32}}]"], "'CenterCrop' is not for segmentation"),
         (["model.name=mobilenet_v2"], "model.name: mobilenet_v2 is for classification"),
@@ -57,7 +57,7 @@ def test_options_of_another_task_or_a_misspelt_loss_are_one_line(settings, words
 
 
 def test_results_and_pictures():
-    task = of("segmentation", LABELS)
+    task = of("segmentation", "unet", LABELS)
     scores = np.zeros((1, 3, 2, 2), np.float32)
     scores[0, 2, 0], scores[0, 1, 1, 1] = 1, 1
     result = task.result([scores], (4, 6))

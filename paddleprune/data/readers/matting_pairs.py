@@ -38,19 +38,22 @@ class Reader:
     def check(self, i: int) -> np.ndarray:
         path, alpha_path, where = self.samples[i]
         alpha = read_alpha(alpha_path, where, path == alpha_path)
-        _same_size(alpha.shape, size_of(path, where), alpha_path, where)
+        same_size(alpha.shape, size_of(path, where), alpha_path, where)
         return np.zeros(0, np.int64)
 
     def read(self, i: int) -> dict:
         path, alpha_path, where = self.samples[i]
         image, alpha = read_image(path, where), read_alpha(alpha_path, where, path == alpha_path)
-        _same_size(alpha.shape, image.shape[:2], alpha_path, where)
+        same_size(alpha.shape, image.shape[:2], alpha_path, where)
         return {"image": image, "alpha": alpha}
 
 
-def _same_size(alpha: tuple[int, ...], image: tuple[int, ...], path: Path, where: str) -> None:
+def same_size(
+    alpha: tuple[int, ...], image: tuple[int, ...], path: Path, where: str, what: str = "alpha"
+) -> None:
+    """Raises UserError where a map has another size than its image."""
     if alpha != image:
         raise UserError(
-            f"{where}: alpha '{path}' is {alpha[1]}x{alpha[0]}, its image as it is shown {image[1]}x{image[0]}; "
+            f"{where}: {what} '{path}' is {alpha[1]}x{alpha[0]}, its image as it is shown {image[1]}x{image[0]}; "
             "make them equal"
         )

@@ -1,0 +1,26 @@
+"""What is known of an architecture besides its layers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from paddle import nn
+
+from ._head import Head
+
+
+@dataclass(frozen=True)
+class Card:
+    """`CARD` of a file in this folder. `build(**args)` makes the dense network."""
+
+    build: Callable[..., nn.Layer]
+    heads: Mapping[str, type[Head]]  # by task; mostly one
+    # A small one, for tests and examples: arguments of build() and the input, [C, H, W].
+    args: dict = field(default_factory=dict)
+    image_shape: tuple[int, int, int] = (3, 32, 32)
+    imagenet: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # scale -> (address, md5)
+    # Where ImageNet weights are those of a classifier: what stands before their names here, and the name and
+    # arguments of that classifier, by the arguments of build().
+    backbone: str = ""
+    classifier: Callable[[dict], tuple[str, dict]] | None = None
+    # For prune.scope: parts, each as beginnings of its layers' names.
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
