@@ -13,12 +13,14 @@ from typing import Any
 from .errors import UserError
 
 __version__ = "0.1.0"
-FACES = ["cls", "det", "seg", "matting", "datasets", "load_model", "slim", "transforms"]
+FACES = ["cls", "det", "seg", "matting", "load_model", "slim"]
 PLACES = {
     "Pruner": "pruner",
     "Plan": "pruning.plan",
     "narrow": "pruning.narrow",
     **dict.fromkeys(FACES, "api"),
+    "datasets": "data_faces",
+    "transforms": "data_faces",
 }
 __all__ = ["UserError", *PLACES]
 

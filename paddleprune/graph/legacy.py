@@ -4,23 +4,23 @@ Exports for Paddle Lite and OpenVINO's reader start from it, and replay where a 
 opens it fast. Paddle 3 traces to another form (pir.py) by default; `legacy()` switches it for a block.
 """
 
-import itertools
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 from paddle.base import framework
+from paddle.base.proto import framework_pb2
 from paddle.jit.dy2static import convert_call_func
 from paddle.pir_utils import OldIrGuard
 from paddle.static import io as static_io
 
 from ..errors import UserError
 from ..modes import evaluating
-from .ir import Graph, Mask, Mix, Operator, Variable
+from .ir import Graph, Operator, Variable
 from .legacy_ops import legacy_kernels
 from .pir import put_back, rewriting
 
@@ -180,6 +180,12 @@ class Legacy:
     traced: Traced
     names: dict[Variable, str]
 
+    @functools.cached_property
+    def program(self) -> Any:
+        """The program as a message."""
+        messages: Any = framework_pb2
+        return messages.ProgramDesc.FromString(self.traced.program.desc.serialize_to_string())
+
 
 class Numbers:
     """Names -> numbers from 1 on, as they come."""
@@ -195,70 +201,8 @@ def _has_shape(variable: Any) -> bool:
     return variable.type == framework.core.VarDesc.VarType.LOD_TENSOR
 
 
-def legacy_part(
-    graph: Graph, feeds: Sequence[Variable], fetches: Sequence[Variable], masks: Sequence[Mask | Mix] = ()
-) -> tuple[bytes, bytes]:
-    """What computes `fetches` from `feeds` and masks, as (.pdmodel, .pdiparams) bytes."""
-    source: Legacy = graph.source
-    with legacy():
-        program = source.traced.program.clone()
-        for mask in sorted(masks, key=lambda m: -m.operator):  # from the last on, so that numbers stay true
-            insert: Any = _insert_mask if isinstance(mask, Mask) else _insert_mix
-            insert(program.global_block(), source.names[mask.variable], mask)
-    given = [*(source.names[v] for v in feeds), *(mask.name for mask in masks)]
-    given += [mask.shift for mask in masks if isinstance(mask, Mix)]
-    return serialize(source.traced, program, given, [source.names[v] for v in fetches])
-
-
-def _insert_mask(block: Any, name: str, mask: Mask) -> None:
-    """Make the mask's operator read variable * mask."""
-    source = block.var(name)
-    given = block.create_var(name=mask.name, shape=list(mask.shape), dtype=source.dtype)
-    product = block.create_var(name=f"{mask.name}_kept", shape=source.shape, dtype=source.dtype)
-    block.ops[mask.operator]._rename_input(name, product.name)
-    block._insert_op(
-        mask.operator,
-        type="elementwise_mul",
-        inputs={"X": [source], "Y": [given]},
-        outputs={"Out": [product]},
-        attrs={"axis": -1},
-    )
-
-
-def _insert_mix(block: Any, name: str, mix: Mix) -> None:
-    """Make the mix's operator read matrix @ variable + shift."""
-    source, place = block.var(name), itertools.count(mix.operator)
-    shape = list(source.shape)
-    channels = shape[-1] if mix.last else shape[1]
-    matrix = block.create_var(name=mix.name, shape=[channels, channels], dtype=source.dtype)
-    shift = block.create_var(name=mix.shift, shape=list(mix.shape(channels)), dtype=source.dtype)
-
-    def put(kind: str, made: list[int], attrs: dict, **inputs: Any) -> Any:
-        number = next(place)
-        out = block.create_var(name=f"{mix.name}_at_{number}", shape=made, dtype=source.dtype)
-        given, results = {key: [value] for key, value in inputs.items()}, {"Out": [out]}
-        if kind == "reshape2":
-            results["XShape"] = [block.create_var(name=f"{out.name}_before", dtype=source.dtype)]
-        block._insert_op(number, type=kind, inputs=given, outputs=results, attrs=attrs)
-        return out
-
-    if mix.last:
-        product = put("matmul_v2", shape, {"trans_x": False, "trans_y": True}, X=source, Y=matrix)
-        result = put("elementwise_add", shape, {"axis": -1}, X=product, Y=shift)
-    else:
-        flat = [-1, channels, int(np.prod(shape[2:]))]
-        columns = put("reshape2", flat, {"shape": flat}, X=source)
-        product = put("matmul_v2", flat, {"trans_x": False, "trans_y": False}, X=matrix, Y=columns)
-        moved = put("elementwise_add", flat, {"axis": -1}, X=product, Y=shift)
-        result = put("reshape2", shape, {"shape": [-1, *shape[1:]]}, X=moved)
-    block.ops[next(place)]._rename_input(name, result.name)
-
-
 def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]) -> tuple[bytes, bytes]:
-    """The part of `program` from variables `feeds` to `fetches`, as (.pdmodel, .pdiparams) bytes.
-
-    `program` may be an edited clone of `traced.program`; it is not changed.
-    """
+    """The part of `program` from variables `feeds` to `fetches`, as (.pdmodel, .pdiparams) bytes."""
     with legacy(), paddle.static.scope_guard(paddle.static.Scope()):
         block = program.global_block()
         ins, outs = [block.var(n) for n in feeds], [block.var(n) for n in fetches]

@@ -7,7 +7,8 @@ from ..errors import UserError
 from ..files import scratch_folder
 from ..predictor import make_predictor, open_predictor
 from .ir import Graph, Mask, Mix, Variable
-from .legacy import Legacy, legacy_part
+from .legacy import Legacy
+from .legacy_parts import legacy_part
 from .pir_parts import pir_part
 
 

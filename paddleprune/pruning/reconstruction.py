@@ -20,6 +20,7 @@ from ..channels.groups import Group
 from .readers import Reader
 
 RIDGE = 1e-4  # of the mean variance, so that the inverse exists
+PENDING = 64  # columns by which a large matrix is behind
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,40 +83,61 @@ def eliminate(states: "Iterable[_Surgeon]", size: int) -> Ranked:
 
 
 class _Surgeon:
-    """A layer as its channels go: the inverse covariance of those that are left, and the weight that makes up for the rest.
-    `index` [units, copies]: positions of the units among its inputs."""
+    """A layer as its channels go: H, the inverse covariance of those that are left, and G, products of the rows of the
+    weight that makes up for the rest. `index` [units, copies]: positions of the units among its inputs.
+
+    A removal changes both by a few columns: H - U U^T and G - U T^T - T U^T. What is asked for, the blocks of the
+    units, is kept up to date; the matrices themselves, which are large, take their columns `PENDING` at a time.
+    """
 
     def __init__(self, moments: Moments, index: np.ndarray):
-        size = len(moments.covariance)
+        size, copies = len(moments.covariance), index.shape[1]
         ridge = RIDGE * max(np.trace(moments.covariance) / size, 1e-12)
-        self.inverse = np.linalg.inv(moments.covariance + ridge * np.eye(size))
-        values, vectors = np.linalg.eigh(moments.gram)
-        used = values > 1e-12 * max(float(values[-1]), 1e-30)
-        self.weight = vectors[:, used] * np.sqrt(values[used])  # has the same products as W, and is small
+        self.h = np.linalg.inv(moments.covariance + ridge * np.eye(size))
+        self.g = moments.gram.copy()
         total = float((moments.covariance * moments.gram).sum())
         self.total = total if total > 1e-20 else np.inf  # of what does not vary nothing can be lost
         self.index = index
+        pairs = index[:, :, None], index[:, None, :]
+        self.h_blocks, self.g_blocks = self.h[pairs], self.g[pairs]  # [units, copies, copies]
+        room = max(PENDING, copies)
+        self.u, self.t = (np.zeros((size, room), order="F") for _ in range(2))
+        self.pending = 0
 
     def costs(self) -> np.ndarray:
         """What removing each unit would add; of one that is gone 0."""
-        if self.index.shape[1] > 1:
-            return np.array([self._cost(rows) for rows in self.index])
-        rows = self.index[:, 0]
-        spread = np.maximum(np.diag(self.inverse)[rows], 1e-30)
-        return (self.weight[rows] ** 2).sum(1) / spread / self.total
-
-    def _cost(self, rows: np.ndarray) -> float:
-        weight = self.weight[rows]
-        return float((weight * np.linalg.solve(self.inverse[np.ix_(rows, rows)], weight)).sum()) / self.total
+        if self.index.shape[1] == 1:
+            found = self.g_blocks[:, 0, 0] / np.maximum(self.h_blocks[:, 0, 0], 1e-30)
+        else:
+            found = np.trace(np.linalg.solve(self.h_blocks, self.g_blocks), axis1=1, axis2=2)
+        return np.maximum(found, 0.0) / self.total
 
     def remove(self, unit: int) -> None:
-        rows = self.index[unit]
-        columns = self.inverse[:, rows]
-        both = np.concatenate([self.inverse[rows], self.weight[rows]], 1)
-        solved = np.linalg.solve(columns[rows], both)
-        width = self.inverse.shape[1]
-        self.weight -= columns @ solved[:, width:]
-        self.inverse -= columns @ solved[:, :width]
-        self.weight[rows] = 0
-        self.inverse[rows] = self.inverse[:, rows] = 0
-        self.inverse[rows, rows] = 1
+        rows, copies = self.index[unit], self.index.shape[1]
+        h, g = self._columns(rows)
+        own = h[rows] + 1e-13 * np.trace(h[rows]) * np.eye(copies)  # rounding must not make it indefinite
+        root = np.linalg.inv(np.linalg.cholesky(own))
+        u = h @ root.T
+        t = g @ root.T - u @ (root @ g[rows] @ root.T) / 2
+        own_u, own_t = u[self.index], t[self.index]  # [units, copies, columns]
+        self.h_blocks -= own_u @ own_u.transpose(0, 2, 1)
+        change = own_u @ own_t.transpose(0, 2, 1)
+        self.g_blocks -= change + change.transpose(0, 2, 1)
+        self.h_blocks[unit], self.g_blocks[unit] = np.eye(copies), 0
+        if self.pending + copies > self.u.shape[1]:
+            self._settle()
+        place = slice(self.pending, self.pending + copies)
+        self.u[:, place], self.t[:, place] = u, t
+        self.pending += copies
+
+    def _columns(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """H and G [channels, rows] as they are now."""
+        u, t = self.u[:, : self.pending], self.t[:, : self.pending]
+        return self.h[:, rows] - u @ u[rows].T, self.g[:, rows] - u @ t[rows].T - t @ u[rows].T
+
+    def _settle(self) -> None:
+        u, t = self.u[:, : self.pending], self.t[:, : self.pending]
+        change = u @ t.T
+        self.h -= u @ u.T
+        self.g -= change + change.T
+        self.pending = 0
