@@ -19,7 +19,15 @@ from .files import checked_path, exists, shipped
 from .lookup import suggest
 from .texts import parse_yaml, read_yaml
 
-STRATEGIES = ("under_budget", "uniform", "for_target", "least_loss", "adaptive_fixed", "magnitude")
+STRATEGIES = (
+    "under_budget",
+    "uniform",
+    "for_target",
+    "least_loss",
+    "slimming",
+    "adaptive_fixed",
+    "magnitude",
+)
 SIDE = 8192  # longest side of a network's input, pixels
 MANY = 1_000_000  # of what is counted
 
@@ -62,6 +70,15 @@ class TrainConfig:
     losses: dict = field(default_factory=dict)  # of segmentation: PaddleSeg's, {name: weight}
     distill: float = 0.0  # the teacher's share of the loss when a pruned network is trained again; 0 = none
     teacher: str = ""  # a model directory; empty = the model that is pruned
+    match: str = ""  # the teacher's feature maps, too: nst | ofd | spkd
+    match_weight: float = 1.0  # of theirs beside what is said
+    match_layers: list[str] = field(
+        default_factory=list
+    )  # names of layers; empty = those of the model's card
+    sparsity: dict = field(
+        default_factory=dict
+    )  # {part of the model, or all: weight of L1 on batch norms' scales}
+    scales: float = 0.0  # with sparsity: where the scales begin, their shifts frozen at 0; 0 = as they are
     sizes: list[int] = field(default_factory=list)  # of detection: each batch gets one of these sides
     until: str = (
         ""  # dense: a pruned network is trained until it has the metric of the dense one, or gains no more
@@ -87,9 +104,13 @@ class PruneConfig:
     strategy: str = "under_budget"  # a name of STRATEGIES
     sensitivities: str = ""  # a file, or DEFAULT; for the strategies that need it
     loss: float = 0.05  # for under_budget: the largest sensitivity allowed to each group
-    # for uniform and adaptive_fixed: fraction of channels removed from each group; for magnitude: of weights
+    # for uniform and adaptive_fixed: fraction of channels removed from each group; for slimming: from all together;
+    # for magnitude: of weights
     ratio: float = 0.5
     scope: str = ""  # the part of the model that is pruned, e.g. backbone or yolo_blocks; empty = all of it
+    apart: list[str] = field(
+        default_factory=list
+    )  # for slimming: parts with a threshold each; empty = one for all
     threshold: float = 0.6  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
     keep_backbone: bool = False  # for adaptive_fixed
     weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights
@@ -169,6 +190,9 @@ def check_ranges(config: Config) -> Config:
         ("train.log_every", train.log_every, train.log_every > 0, "above 0"),
         ("train.step_epochs", train.step_epochs, all(n > 0 for n in train.step_epochs), "above 0"),
         ("train.distill", train.distill, 0 <= train.distill <= 1, "in [0, 1]"),
+        ("train.match_weight", train.match_weight, train.match_weight >= 0, "0 or more"),
+        ("train.sparsity", train.sparsity, _weights(train.sparsity), "{part: weight}, weights above 0"),
+        ("train.scales", train.scales, 0 <= train.scales <= 10, "in [0, 10]"),
         ("train.label_smoothing", train.label_smoothing, 0 <= train.label_smoothing < 1, "in [0, 1)"),
         ("prune.loss", config.prune.loss, 0 <= config.prune.loss < 1, "in [0, 1)"),
         ("prune.compensate", config.prune.compensate, 0 <= config.prune.compensate <= MANY, f"0 to {MANY}"),
@@ -186,6 +210,7 @@ def check_ranges(config: Config) -> Config:
     _refuse_first(rules)
     choices = [
         ("train.until", config.train.until, ("", "dense")),
+        ("train.match", config.train.match, ("", "nst", "ofd", "spkd")),
         ("train.optimizer", config.train.optimizer, ("momentum", "adam", "adamw")),
         ("train.schedule", config.train.schedule, ("cosine", "linear", "step", "constant")),
         ("prune.strategy", config.prune.strategy, STRATEGIES),
@@ -196,6 +221,10 @@ def check_ranges(config: Config) -> Config:
         if value not in valid_names:
             raise UserError(f"{key}: '{value}' is not known; {suggest(value, valid_names)}")
     return config
+
+
+def _weights(given: dict) -> bool:
+    return all(type(w) in (int, float) and 0 < w < 1000 for w in given.values())
 
 
 def _check_data(data: DataConfig, key: str) -> DataConfig:

@@ -97,12 +97,15 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
             known = bool(config.model.weights) or config.prune.weights == "scratch"
             prune(saved, known, step, task, batches, eval_set, beside(config.model.weights, folder))
             before = saved.facts["pruning"]["before_retrain"]
-    optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     methods = methods_for(saved, config, task)
+    for method in methods:
+        method.prepare(saved.network, fresh=not resume)
+    helpers = paddle.nn.LayerList([helper for method in methods if (helper := method.helper()) is not None])
+    optimizer, schedule = make_optimizer(saved.network, config.train, len(batches), [helpers])
     loss = functools.reduce(lambda loss, method: method.wrap(loss), methods, task.loss)
-    run = Run(saved.network, task, batches, config.train, optimizer, schedule, loss=loss)
+    run = Run(saved.network, task, batches, config.train, optimizer, schedule, loss=loss, helpers=helpers)
     if resume:
-        run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer)
+        run.state = checkpoint.load_state(folder / "latest", saved.network, optimizer, helpers)
         schedule.step(run.state.step)
     else:
         clear(folder)
@@ -147,11 +150,7 @@ def check_lite(config: Config | None, model_dir: str | Path | None = None) -> li
     """What Paddle Lite can take of a saved model, or of the one that a config would train."""
     if config is None:
         saved = checkpoint.load_model(str(model_dir))
-        task, network, shape = (
-            tasks.of_facts(saved.facts),
-            saved.network,
-            saved.image_shape,
-        )
+        task, network, shape = tasks.of_facts(saved.facts), saved.network, saved.image_shape
     else:
         task, network, shape = _untrained(config)
     return lite_check.check(task.head.deployed(network), shape)

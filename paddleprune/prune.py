@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 
 from . import cost, latency, models, plan_table, scheme
 from .config import Config, PruneConfig
@@ -19,7 +20,8 @@ from .engine.recalibrate import recalibrate
 from .engine.score import score
 from .errors import UserError
 from .graph.example import Example
-from .methods import Distill, KeepZeros, Method
+from .methods import Distill, Features, KeepZeros, Method, Sparsity
+from .models import card
 from .pruning import criteria
 from .pruning.compensate import narrow_compensated
 from .pruning.groups import Groups, find_groups
@@ -80,14 +82,39 @@ def methods_for(saved: SavedModel, config: Config, task: Task) -> list[Method]:
     methods: list[Method] = []
     if config.prune.strategy == "magnitude":
         methods.append(KeepZeros(present_masks(_layer_weights(saved))))
-    if config.train.distill and config.train.epochs and (folder := _teacher(config)):
+    train = config.train
+    if train.sparsity:
+        model = saved.facts["model"]["name"]
+        parts = {
+            ("",) if part == "all" else scheme.part_of(model, part): w for part, w in train.sparsity.items()
+        }
+        methods.append(Sparsity(parts, train.scales))
+    elif train.scales:
+        raise UserError("train.scales: is for train.sparsity; set that, or leave it out")
+    if train.match and not train.distill:
+        raise UserError("train.match: is for a teacher; set train.distill, e.g. to 0.5, or leave it out")
+    if train.distill and train.epochs and (folder := _teacher(config)):
         teacher = checkpoint.load_model(folder)
         _refuse_other_teacher(teacher, saved)
         log.info("taught by %s", folder)
-        methods.append(Distill(task, teacher.network, config.train.distill))
-    elif config.train.distill and config.train.epochs:
+        features = _features(saved, teacher, config) if train.match else None
+        methods.append(Distill(task.head, teacher.network, train.distill, features, train.match_weight))
+    elif train.distill and train.epochs:
         log.warning("train.distill: there is no teacher; name one with train.teacher=MODEL_DIR")
     return methods
+
+
+def _features(saved: SavedModel, teacher: SavedModel, config: Config) -> Features:
+    """What compares the maps of the two: of the layers that are named, or those of the model's card."""
+    known, train = card(saved.facts["model"]["name"]), config.train
+    names = train.match_layers or list(known.norms if train.match == "ofd" else known.levels)
+    if not names:
+        raise UserError(
+            f"train.match_layers: {saved.facts['model']['name']} names no layers to compare; give names of layers, as "
+            "paddleprune groups shows them"
+        )
+    image = paddle.zeros([1, *saved.image_shape])
+    return Features(train.match, saved.network, teacher.network, names, image)
 
 
 def _teacher(config: Config) -> str:
@@ -113,6 +140,8 @@ def _choose_channels(
 ) -> Choice:
     groups = find_groups(saved.network, saved.image_shape)
     name, asked = saved.facts["model"]["name"], _of_what_is_left(saved, config.prune, groups)
+    if asked.strategy == "slimming":
+        _refuse_random(bool(config.model.weights))
     seen = _Seen(saved, config, groups)
     blind = asked.strategy == "least_loss" and not asked.sensitivities
     if blind:

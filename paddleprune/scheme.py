@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from paddle import nn
 
 from .config import Config, PruneConfig
@@ -19,20 +20,24 @@ from .pruning.observed import Observed
 from .pruning.plan import Plan, keep_count, make_plan
 from .pruning.ratios import under_budget
 from .pruning.sensitivity import Provenance, Sensitivities
-from .strategies import ForTarget, LeastLoss, Setting, UnderBudget, Uniform
+from .strategies import ForTarget, LeastLoss, Setting, Slimming, UnderBudget, Uniform
 
 log = logging.getLogger(__name__)
 
 DEFAULT = "DEFAULT"
 UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
-NO_FILE = ("uniform", "adaptive_fixed", "magnitude")  # strategies that need no sensitivities
+NO_FILE = ("uniform", "slimming", "adaptive_fixed", "magnitude")  # strategies that need no sensitivities
 OF_OTHERS = ("adaptive_fixed", "magnitude")  # strategies that end with what they remove
 TAKEN_BY = (  # settings that some strategies have no use for
     (("target",), ("for_target", "least_loss")),
     (("loss",), ("under_budget",)),
-    (("ratio",), ("uniform", "adaptive_fixed", "magnitude")),
+    (("ratio",), ("uniform", "slimming", "adaptive_fixed", "magnitude")),
+    (("apart",), ("slimming",)),
     (("threshold", "keep_backbone"), ("adaptive_fixed",)),
-    (("criterion", "align", "compensate"), ("under_budget", "uniform", "for_target", "least_loss")),
+    (
+        ("criterion", "align", "compensate"),
+        ("under_budget", "uniform", "for_target", "least_loss", "slimming"),
+    ),
 )
 DEFAULT_LOSS = PruneConfig().loss  # of --eval_metric_loss, as in PaddleX
 
@@ -59,6 +64,15 @@ def choose(
     if prune.strategy == "uniform":
         chosen = Uniform(prune.ratio).ratios(Setting(groups, names))
         return Scheme(chosen, f"uniform {prune.ratio}{only}", prune.criterion or own_criterion(prune))
+    if prune.strategy == "slimming":
+        assert network is not None
+        slimming = Slimming(prune.ratio, [part_of(model, part) for part in prune.apart])
+        weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        chosen = slimming.ratios(Setting(groups, names, scales=scales_of(network, weights)))
+        title = f"slimming {prune.ratio}{only}" + (
+            f", {' and '.join(prune.apart)} apart" if prune.apart else ""
+        )
+        return Scheme(chosen, title, prune.criterion or "bn_scale")
     if prune.strategy == "adaptive_fixed":
         assert network is not None
         chosen = adaptive_fixed(
@@ -81,6 +95,12 @@ def choose(
         chosen = UnderBudget(prune.loss).ratios(setting)
         title = f"{source}, eval_metric_loss {prune.loss}"
     return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
+
+
+def scales_of(network: nn.Layer, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The scales of its batch norms."""
+    norms = [name for name, layer in network.named_sublayers() if hasattr(layer, "_mean")]
+    return {f"{name}.weight": weights[f"{name}.weight"] for name in norms if f"{name}.weight" in weights}
 
 
 def compensates(prune: PruneConfig) -> bool:

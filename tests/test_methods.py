@@ -53,7 +53,7 @@ def test_agreement_costs_nothing_and_the_teacher_stays(name):
     wanted = outputs_of(teacher(image))
     assert float(task.head.apart(wanted, wanted, {})) == pytest.approx(0, abs=1e-5)
     before = {key: tensor.numpy() for key, tensor in teacher.state_dict().items()}
-    method = Distill(task, teacher, 0.25)
+    method = Distill(task.head, teacher, 0.25)
     own = lambda net, batch: {"loss": outputs_of(net(image))[0].square().mean()}  # noqa: E731
     losses = method.wrap(own)(network, {})
     alone = own(network, {})["loss"]
@@ -146,7 +146,7 @@ def test_a_layer_that_returns_a_dict_can_be_taught():
     network, teacher = randomize(Dict(), 0), randomize(Dict(), 1)
     x = paddle.ones([4, 3])
     task = tasks.of("classification", "mobilenet_v2", list("ab"))
-    losses = Distill(task, teacher, 1.0).wrap(lambda net, batch: {"loss": net(x)["logits"].mean()})(
+    losses = Distill(task.head, teacher, 1.0).wrap(lambda net, batch: {"loss": net(x)["logits"].mean()})(
         network, {}
     )
     wanted = divergence(network(x)["logits"], teacher(x)["logits"], -1)

@@ -26,6 +26,7 @@ from ..texts import finite, read_json, read_yaml  # fmt: skip
 from ..weights import fingerprint
 
 FORMAT = 1
+HELPERS = "helpers.pdparams"  # what methods train along
 
 
 @dataclass
@@ -162,21 +163,27 @@ class State:
     seconds: float = 0.0
 
 
-def save_state(folder: Path, saved: SavedModel, optimizer: Any, state: State) -> None:
+def save_state(
+    folder: Path, saved: SavedModel, optimizer: Any, state: State, helpers: nn.LayerList | None = None
+) -> None:
     """Write a resumable checkpoint; `folder` is replaced as a whole."""
     with atomic_folder(folder) as temporary:
         save_model(temporary, saved.network, saved.facts, saved.plan)
-        arrays = _optimizer_arrays(saved.network, optimizer)
+        arrays = _optimizer_arrays(_named(saved.network, helpers), optimizer)
+        if helpers:
+            save_weights(helpers, temporary / HELPERS)
         paddle.save(arrays, str(temporary / "optimizer.pdopt"))
         write_json(temporary / "state.json", state.__dict__)
 
 
-def load_state(folder: Path, network: nn.Layer, optimizer: Any) -> State:
-    """Put a checkpoint's weights and optimizer state into `network` and `optimizer`."""
+def load_state(folder: Path, network: nn.Layer, optimizer: Any, helpers: nn.LayerList | None = None) -> State:
+    """Put a checkpoint's weights and optimizer state into `network`, what methods train along, and `optimizer`."""
     put_weights(network, read_weights(folder / "model.pdparams"))
+    if helpers and (problems := put_weights(helpers, read_weights(folder / HELPERS))):
+        raise UserError(f"'{folder}/{HELPERS}' does not fit the run ({problems[0]}); train again")
     arrays = pickles.load(folder / "optimizer.pdopt", "optimizer")
     try:
-        _put_optimizer_arrays(network, optimizer, arrays)
+        _put_optimizer_arrays(_named(network, helpers), optimizer, arrays)
     except Exception as error:  # Paddle raises what it likes for arrays of another shape
         raise UserError(
             f"'{folder}/optimizer.pdopt' does not fit the model ({type(error).__name__}); train again"
@@ -199,20 +206,25 @@ def _state(raw: Any, path: Path) -> State:
         raise UserError(f"'{path}' is damaged ({error}); train again") from error
 
 
-def _optimizer_arrays(network: nn.Layer, optimizer: Any) -> dict[str, Any]:
+def _named(network: nn.Layer, helpers: nn.LayerList | None) -> dict[str, Any]:
+    """All parameters by names of their own."""
+    along = [] if helpers is None else helpers.named_parameters(prefix="helpers")
+    return dict([*network.named_parameters(), *along])
+
+
+def _optimizer_arrays(parameters: dict[str, Any], optimizer: Any) -> dict[str, Any]:
     """Moments by structured name ('conv.weight/_velocity_0'): the framework's own names come from
     a process-wide counter and differ in the next process."""
     state = optimizer.state_dict()
     return {
         f"{name}/{key[len(parameter.name) :]}": value
-        for name, parameter in network.named_parameters()
+        for name, parameter in parameters.items()
         for key, value in state.items()
         if key.startswith(f"{parameter.name}_")
     }
 
 
-def _put_optimizer_arrays(network: nn.Layer, optimizer: Any, arrays: dict) -> None:
-    parameters = dict(network.named_parameters())
+def _put_optimizer_arrays(parameters: dict[str, Any], optimizer: Any, arrays: dict) -> None:
     state = {}
     for key, array in arrays.items():
         if "/" in key:  # not the framework's own table of names

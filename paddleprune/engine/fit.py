@@ -1,6 +1,7 @@
 """The only training loop. What else happens (evaluation, files, bars) are hooks."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +29,14 @@ class Run:
     schedule: Any
     state: State = field(default_factory=State)
     loss: Any = None  # (network, batch) -> losses; the task's, if none is given
+    helpers: nn.LayerList = field(default_factory=nn.LayerList)  # what methods train along
     stop: str = ""  # a hook that writes a reason here ends the run after this epoch
 
     def __post_init__(self) -> None:
         self.loss = self.loss or self.task.loss
+
+    def parameters(self) -> list[paddle.Tensor]:
+        return [*self.network.parameters(), *self.helpers.parameters()]
 
     @property
     def total_steps(self) -> int:
@@ -42,6 +47,8 @@ class Hook:
     """Called by `fit` in the order of the list. Does nothing by default."""
 
     def before(self, run: Run) -> None: ...
+
+    def after_backward(self, run: Run) -> None: ...
 
     def after_step(self, run: Run, losses: dict[str, float]) -> None: ...
 
@@ -68,7 +75,7 @@ def fit(run: Run, hooks: list[Hook]) -> None:
                 break
             with fast_depthwise(run.network):
                 for batch in run.batches.epoch(epoch, start=run.state.batch):
-                    losses = step(run, batch)
+                    losses = step(run, batch, hooks)
                     for hook in hooks:
                         hook.after_step(run, losses)
             run.state.epoch, run.state.batch = epoch + 1, 0
@@ -79,13 +86,16 @@ def fit(run: Run, hooks: list[Hook]) -> None:
             hook.after(run)
 
 
-def step(run: Run, batch: dict) -> dict[str, float]:
+def step(run: Run, batch: dict, hooks: Sequence[Hook] = ()) -> dict[str, float]:
     """Forward, backward, update; the losses as numbers."""
     paddle.seed(run.train.seed * 1_000_003 + run.state.step)
     run.network.train()
+    run.helpers.train()
     losses = run.loss(run.network, batch)
     losses["loss"].backward()
-    ranks.average([*losses.values(), *(p.grad for p in run.network.parameters())])
+    ranks.average([*losses.values(), *(p.grad for p in run.parameters())])
+    for hook in hooks:
+        hook.after_backward(run)
     values = {name: float(value) for name, value in losses.items()}
     _refuse_not_finite(run, values["loss"])
     ranks.average_statistics(run.network)
@@ -97,11 +107,14 @@ def step(run: Run, batch: dict) -> dict[str, float]:
     return values
 
 
-def make_optimizer(network: nn.Layer, train: TrainConfig, steps_per_epoch: int) -> tuple[Any, Any]:
-    """(optimizer, schedule). Weight decay as the optimizer of that name defines it."""
+def make_optimizer(
+    network: nn.Layer, train: TrainConfig, steps_per_epoch: int, helpers: Sequence[nn.Layer] = ()
+) -> tuple[Any, Any]:
+    """(optimizer, schedule), also of what `helpers` have. Weight decay as the optimizer of that name defines it."""
     schedule = make_schedule(train, steps_per_epoch)
     clip = nn.ClipGradByGlobalNorm(train.clip_norm) if train.clip_norm else None
-    parameters = [p for p in network.parameters() if not p.stop_gradient]
+    every = [p for layer in (network, *helpers) for p in layer.parameters()]
+    parameters = [p for p in every if not p.stop_gradient]
     common = {"learning_rate": schedule, "parameters": parameters, "grad_clip": clip}
     if train.optimizer == "momentum":
         return paddle.optimizer.Momentum(
@@ -138,7 +151,7 @@ def rate_at(step: int, train: TrainConfig, steps_per_epoch: int) -> float:
 
 
 def _refuse_not_finite(run: Run, loss: float) -> None:
-    squares = [p.grad.square().sum() for p in run.network.parameters() if p.grad is not None]
+    squares = [p.grad.square().sum() for p in run.parameters() if p.grad is not None]
     norm = float(paddle.add_n(squares).sqrt()) if squares else 0.0
     if _finite(loss) and _finite(norm):
         return

@@ -175,7 +175,7 @@ class Checkpoint(Hook):
 
     def save(self, run: Run) -> None:
         self._time(run)
-        save_state(self.folder / "latest", self.saved, run.optimizer, run.state)
+        save_state(self.folder / "latest", self.saved, run.optimizer, run.state, run.helpers)
 
     def progress(self, run: Run) -> None:
         """Write again only what is known of the run; the weights are those of the last checkpoint."""

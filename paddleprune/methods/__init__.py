@@ -2,6 +2,8 @@
 
 from ._base import Method
 from .distill import Distill
+from .features import Features
 from .keep_zeros import KeepZeros
+from .sparsity import Sparsity
 
-__all__ = ["Distill", "KeepZeros", "Method"]
+__all__ = ["Distill", "Features", "KeepZeros", "Method", "Sparsity"]

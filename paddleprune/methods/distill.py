@@ -1,5 +1,6 @@
-"""A teacher: the network before it was pruned says, picture by picture, what it would say (Hinton et al. 2015,
-'Distilling the Knowledge in a Neural Network', arXiv 1503.02531). What the two say is compared by the task."""
+"""A teacher: another network says, picture by picture, what it would say (Hinton et al. 2015, 'Distilling the
+Knowledge in a Neural Network', arXiv 1503.02531). What the two say is compared by the head, what they see on the way by
+features.py."""
 
 from typing import Any
 
@@ -7,36 +8,57 @@ import paddle
 from paddle import nn
 
 from ..graph.example import outputs_of
-from ..tasks._base import Task
+from ..models import Head
 from ._base import Loss, Method
+from .features import Features, watched
 
 
 class Distill(Method):
-    """(1 - weight) times the task's own loss, and `weight` times how far the network is from its `teacher`.
+    """(1 - weight) times the network's own loss, and `weight` times how far it is from its `teacher`: what they say,
+    and `share` times their `features`.
 
     Both are given the very inputs that the loss makes of a batch. The teacher is in evaluation mode, and stays as it is."""
 
-    def __init__(self, task: Task, teacher: nn.Layer, weight: float):
-        self.task, self.teacher, self.weight = task, teacher, weight
+    def __init__(
+        self,
+        head: Head,
+        teacher: nn.Layer,
+        weight: float,
+        features: Features | None = None,
+        share: float = 1.0,
+    ):
+        self.head, self.teacher, self.weight = head, teacher, weight
+        self.features, self.share = features, share
         teacher.eval()
         for parameter in teacher.parameters():
             parameter.stop_gradient = True
 
+    def helper(self) -> nn.Layer | None:
+        return self.features
+
     def wrap(self, loss: Loss) -> Loss:
+        names = [] if self.features is None else self.features.names
+        wanted_maps, _ = watched(self.teacher, names)
+
         def taught(network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
             seen: list[tuple[Any, Any]] = []
             handle = network.register_forward_post_hook(
                 lambda layer, inputs, outputs: seen.append((inputs, outputs))
             )
+            said_maps, stop = watched(network, names)
             try:
                 losses = loss(network, batch)
             finally:
                 handle.remove()
+                stop()
             inputs, said = seen[0]
             with paddle.no_grad():
                 wanted = self.teacher(*inputs)
-            apart = self.task.head.apart(outputs_of(said), outputs_of(wanted), batch)
-            whole = (1 - self.weight) * losses["loss"] + self.weight * apart
-            return {**losses, "loss": whole, "teacher": apart}
+            apart = self.head.apart(outputs_of(said), outputs_of(wanted), batch)
+            found = {"teacher": apart}
+            if self.features is not None:
+                found["features"] = self.share * self.features(said_maps(), wanted_maps())
+            whole = (1 - self.weight) * losses["loss"] + self.weight * paddle.add_n(list(found.values()))
+            return {**losses, "loss": whole, **found}
 
         return taught

@@ -22,5 +22,8 @@ class Card:
     # arguments of that classifier, by the arguments of build().
     backbone: str = ""
     classifier: Callable[[dict], tuple[str, dict]] | None = None
+    # Layers, by name, whose maps a teacher's are compared with, the deepest last; and the batch norms before them.
+    levels: tuple[str, ...] = ()
+    norms: tuple[str, ...] = ()
     # For prune.scope: parts, each as beginnings of its layers' names.
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

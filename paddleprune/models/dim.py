@@ -124,5 +124,7 @@ CARD = Card(
     {"matting": Head},
     args={"scale": 0.0625},
     image_shape=(4, 64, 64),
+    levels=tuple(f"encoder.{stage}" for stage in range(1, 5)),
+    norms=tuple(f"encoder.{stage}.layers.{3 * len(STAGES[stage]) - 2}" for stage in range(1, 5)),
     parts={"encoder": ("encoder.",), "decoder": ("decoder.",)},
 )

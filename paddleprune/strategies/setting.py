@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 from ..pruning.groups import Groups
 from ..pruning.plan import keep_count
 
@@ -13,12 +15,13 @@ Curves = Mapping[str, Mapping[float, float]]
 @dataclass(frozen=True)
 class Setting:
     """`groups` of the network, `names` of those that may be pruned, `curves` {group: {ratio: sensitivity}} of those that
-    were analysed, and the `align` of channels that plans are rounded to."""
+    were analysed, the `align` of channels that plans are rounded to, and the `scales` of its batch norms by name."""
 
     groups: Groups
     names: Sequence[str]
     curves: Curves = field(default_factory=dict)
     align: int = 1
+    scales: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def left(self, ratios: Mapping[str, float], what: str) -> float:
         """Fraction of the dense network's cost ("params", "macs" or "size_bytes") that is left at these ratios."""
