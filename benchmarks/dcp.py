@@ -1,0 +1,59 @@
+"""The rows of dcp.sh: errors on the validation pictures, cost and latency of each network.
+
+python benchmarks/dcp.py --runs OUT --json benchmarks/results/dcp_alphamatting.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from paddleprune import benchmark, cost, pipeline
+from paddleprune.engine.checkpoint import load_model
+
+NAMES = {
+    "teacher": "Teacher",
+    "teacher_on": "Teacher, trained on",
+    "uniform": "UNI, half the widths, from scratch",
+    "slimming": "NS, network slimming",
+    "nst": "NST",
+    "ofd": "OFD",
+    "spkd": "SPKD",
+    "ours": "compensated, least loss, taught",
+}
+
+
+def row(folder: Path, name: str) -> dict:
+    """Of the best model of a run. Latency with Paddle Inference, one thread."""
+    model = str(folder / name / "best_model")
+    saved, facts = load_model(model), json.loads((folder / name / "metrics.json").read_text())
+    values = pipeline.evaluate_model(model)
+    timed = benchmark.measure([model], "inference", 1, 30)[0]
+    return {
+        "variant": NAMES[name],
+        "before_retrain": facts.get("pruning", {}).get("before_retrain"),
+        **{key: values[key] for key in ("mse", "sad", "grad", "conn")},
+        **cost.count(saved.network, saved.image_shape).as_dict(),
+        "latency_ms": timed["p50_ms"],
+        "epochs": facts["epochs"],
+        "best_epoch": facts["epoch"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", required=True)
+    parser.add_argument("--json", required=True)
+    options = parser.parse_args()
+    folder = Path(options.runs)
+    rows = [row(folder, name) for name in NAMES if (folder / name / "metrics.json").exists()]
+    log = [json.loads(line) for line in (folder / "teacher/log.jsonl").read_text().splitlines()]
+    curve = {line["epoch"]: line["mse"] for line in log if line["kind"] == "eval"}
+    command = "sh benchmarks/dcp.sh data/alphamatting data/imagenet_samples/images output/dcp"
+    found = {"command": command, **benchmark.machine(), "rows": rows, "teacher_curve": curve}
+    Path(options.json).write_text(json.dumps(found, indent=1) + "\n")
+    for one in rows:
+        print(one)
+
+
+if __name__ == "__main__":
+    main()
