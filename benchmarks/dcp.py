@@ -7,6 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
+import cv2
+
 from paddleprune import benchmark, cost, pipeline
 from paddleprune.engine.checkpoint import load_model
 
@@ -20,6 +22,29 @@ NAMES = {
     "spkd": "SPKD",
     "ours": "compensated, least loss, taught",
 }
+
+
+LONGEST = 240  # side of the small copies, pixels
+
+
+def small(source: Path, target: Path) -> None:
+    """A copy of a picture whose longer side is `LONGEST`."""
+    picture = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
+    scale = LONGEST / max(picture.shape[:2])
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(target), cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+
+
+def copy(data: Path, backgrounds: Path, folder: Path) -> None:
+    """Small copies of the pictures, alphas and backgrounds, and the lists; the validation list last."""
+    for name in ("train_list.txt", "val_list.txt"):
+        lines = (data / name).read_text()
+        for file in lines.split():
+            small(data / file, folder / Path(file).with_suffix(".png"))
+        (folder / name).write_text(lines.replace(".jpg", ".png"))
+    for file in sorted(backgrounds.iterdir())[:300]:
+        small(file, folder / "backgrounds" / f"{file.stem}.png")
 
 
 def row(folder: Path, name: str) -> dict:
@@ -42,8 +67,13 @@ def row(folder: Path, name: str) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True)
-    parser.add_argument("--json", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("--data", help="make small copies of this folder and of --backgrounds, and stop")
+    parser.add_argument("--backgrounds")
     options = parser.parse_args()
+    if options.data:
+        copy(Path(options.data), Path(options.backgrounds), Path(options.runs) / "data")
+        return
     folder = Path(options.runs)
     rows = [row(folder, name) for name in NAMES if (folder / name / "metrics.json").exists()]
     log = [json.loads(line) for line in (folder / "teacher/log.jsonl").read_text().splitlines()]
