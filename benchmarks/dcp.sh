@@ -23,26 +23,26 @@ go() { # go NAME EPOCHS SCALE [--pretrain_weights DIR] SETTING...
         "data.train_transforms=$train" "data.eval_transforms=$eval" "train.epochs=$epochs" "model.args.scale=$scale" "$@"
 }
 
-go teacher 600 0.125
+go teacher 500 0.125
 taught="train.teacher=$out/teacher/best_model train.distill=0.5"
 sparse="train.sparsity={encoder: 1e-4, decoder: 1e-5}"
 narrow="prune.strategy=slimming prune.apart=[encoder,decoder] prune.align=1 prune.weights=scratch"
-go uniform 300 0.0625
+go uniform 200 0.0625
 # Network slimming: the task's loss alone, one threshold.
-go slimming_sparse 150 0.125 "train.sparsity={all: 1e-4}"
-go slimming 300 0.125 --pretrain_weights "$out/slimming_sparse/best_model" \
+go slimming_sparse 100 0.125 "train.sparsity={all: 1e-4}"
+go slimming 200 0.125 --pretrain_weights "$out/slimming_sparse/best_model" \
     prune.strategy=slimming prune.align=1 prune.weights=scratch
 for kind in nst ofd spkd; do
     # shellcheck disable=SC2086
-    go ${kind}_sparse 150 0.125 $taught train.match=$kind "$sparse" train.scales=0.5
+    go ${kind}_sparse 100 0.125 $taught train.match=$kind "$sparse" train.scales=0.5
     # shellcheck disable=SC2086
-    go $kind 300 0.125 --pretrain_weights "$out/${kind}_sparse/best_model" $taught train.match=$kind $narrow
+    go $kind 200 0.125 --pretrain_weights "$out/${kind}_sparse/best_model" $taught train.match=$kind $narrow
 done
 # Ours: the teacher itself made narrower, as small as the one that SPKD made.
 left=$("$python" -c "import json; m = json.load(open('$out/spkd/metrics.json')); d = json.load(open('$out/teacher/metrics.json')); print(m['params'] / d['params'])")
 # shellcheck disable=SC2086
-go ours 300 0.125 --pretrain_weights "$out/teacher/best_model" prune.strategy=least_loss prune.target.params=$left \
+go ours 200 0.125 --pretrain_weights "$out/teacher/best_model" prune.strategy=least_loss prune.target.params=$left \
     prune.align=1 train.distill=0.5 train.learning_rate=0.0005
 # The original trained on, as long as ours.
-go teacher_on 300 0.125 --pretrain_weights "$out/teacher/best_model" train.learning_rate=0.0005
+go teacher_on 200 0.125 --pretrain_weights "$out/teacher/best_model" train.learning_rate=0.0005
 "$python" benchmarks/dcp.py --runs "$out" --json benchmarks/results/dcp_alphamatting.json
