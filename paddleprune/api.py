@@ -207,8 +207,15 @@ def _yolov3(
     return Model("detection", "yolov3", {"num_classes": num_classes, **args, **more})
 
 
+def _yolov2(num_classes: int, anchors: list | None = None, scale: float = 1.0) -> Model:
+    """YOLOv2 on Darknet-19. `anchors`: [width, height] in pixels of the network's input (default: Pascal VOC's at
+    416 px); `scale` multiplies its widths."""
+    more = {} if anchors is None else {"anchors": anchors}
+    return Model("detection", "yolov2", {"num_classes": num_classes, "scale": scale, **more})
+
+
 cls = SimpleNamespace(MobileNetV2=_mobilenet_v2, MobileNetV1=_mobilenet_v1)
-det = SimpleNamespace(YOLOv3=_yolov3)
+det = SimpleNamespace(YOLOv3=_yolov3, YOLOv2=_yolov2)
 seg = SimpleNamespace(UNet=_unet)
 matting = SimpleNamespace(MODNet=_modnet, DIM=_dim)
 slim = SimpleNamespace(cal_params_sensitivities=_sensitivities, visualize=_visualize)

@@ -80,6 +80,7 @@ class TrainConfig:
     )  # {part of the model, or all: weight of L1 on batch norms' scales}
     scales: float = 0.0  # with sparsity: where the scales begin, their shifts frozen at 0; 0 = as they are
     sizes: list[int] = field(default_factory=list)  # of detection: each batch gets one of these sides
+    region: str = "divided"  # of yolov2: how its loss is written, divided | original | later
     until: str = (
         ""  # dense: a pruned network is trained until it has the metric of the dense one, or gains no more
     )

@@ -90,7 +90,9 @@ def new_model(config: Config, task: Task) -> SavedModel:
 
 
 def _load(saved: SavedModel, path: Path) -> None:
-    weights = checkpoint.read_weights(path)
+    reads = models.card(saved.facts["model"]["name"]).reads
+    read = reads.get(path.suffix)
+    weights = checkpoint.read_weights(path) if read is None else read(path, saved.network)
     checkpoint.refuse_not_finite(weights, path)
     prefix = models.card(saved.facts["model"]["name"]).backbone
     if prefix and not any(name.startswith(prefix) for name in weights):  # of the backbone's classifier

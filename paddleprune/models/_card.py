@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from paddle import nn
 
@@ -22,6 +24,8 @@ class Card:
     # arguments of that classifier, by the arguments of build().
     backbone: str = ""
     classifier: Callable[[dict], tuple[str, dict]] | None = None
+    # Other files of weights that it can take: ending -> (path, network) -> arrays by name.
+    reads: Mapping[str, Callable[[Path, nn.Layer], dict[str, Any]]] = field(default_factory=dict)
     # Layers, by name, whose maps a teacher's are compared with, the deepest last; and the batch norms before them.
     levels: tuple[str, ...] = ()
     norms: tuple[str, ...] = ()

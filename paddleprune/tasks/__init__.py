@@ -13,7 +13,12 @@ from ..errors import UserError
 from ..lookup import find_module
 from ._base import Task
 
-OPTIONS = ("label_smoothing", "losses", "sizes")  # keys of the config's `train` that are for some heads
+OPTIONS = (
+    "label_smoothing",
+    "losses",
+    "sizes",
+    "region",
+)  # keys of the config's `train` that are for some heads
 
 
 def make(config: Config, labels: list[str]) -> Task:

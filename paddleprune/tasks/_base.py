@@ -14,7 +14,13 @@ from ..errors import UserError
 from ..metrics._base import Metric
 from ..models import Head
 
-WHOLE = ("Normalize", "Resize", "ResizeByShort", "Trimap", "TrimapChannel")  # evaluation transforms that keep the whole picture
+WHOLE = (
+    "Normalize",
+    "Resize",
+    "ResizeByShort",
+    "Trimap",
+    "TrimapChannel",
+)  # evaluation transforms that keep the whole picture
 
 
 @dataclass(frozen=True)
