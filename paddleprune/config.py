@@ -25,6 +25,7 @@ STRATEGIES = (
     "for_target",
     "least_loss",
     "slimming",
+    "percentile",
     "adaptive_fixed",
     "magnitude",
 )
@@ -105,13 +106,12 @@ class PruneConfig:
     strategy: str = "under_budget"  # a name of STRATEGIES
     sensitivities: str = ""  # a file, or DEFAULT; for the strategies that need it
     loss: float = 0.05  # for under_budget: the largest sensitivity allowed to each group
-    # for uniform and adaptive_fixed: fraction of channels removed from each group; for slimming: from all together;
+    # for uniform and adaptive_fixed: fraction of channels removed from each group; for slimming and percentile:
+    # from all together;
     # for magnitude: of weights
     ratio: float = 0.5
     scope: str = ""  # the part of the model that is pruned, e.g. backbone or yolo_blocks; empty = all of it
-    apart: list[str] = field(
-        default_factory=list
-    )  # for slimming: parts with a threshold each; empty = one for all
+    apart: list[str] = field(default_factory=list)  # for slimming: parts that get a threshold each
     threshold: float = 0.6  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
     keep_backbone: bool = False  # for adaptive_fixed
     weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from paddle import nn
 
 from .config import Config, PruneConfig
@@ -20,23 +19,30 @@ from .pruning.observed import Observed
 from .pruning.plan import Plan, keep_count, make_plan
 from .pruning.ratios import under_budget
 from .pruning.sensitivity import Provenance, Sensitivities
-from .strategies import ForTarget, LeastLoss, Setting, Slimming, UnderBudget, Uniform
+from .strategies import ForTarget, LeastLoss, Percentile, Setting, Slimming, UnderBudget, Uniform
+from .strategies.setting import looked_at
 
 log = logging.getLogger(__name__)
 
 DEFAULT = "DEFAULT"
 UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
-NO_FILE = ("uniform", "slimming", "adaptive_fixed", "magnitude")  # strategies that need no sensitivities
+NO_FILE = (
+    "uniform",
+    "slimming",
+    "percentile",
+    "adaptive_fixed",
+    "magnitude",
+)  # strategies that need no sensitivities
 OF_OTHERS = ("adaptive_fixed", "magnitude")  # strategies that end with what they remove
 TAKEN_BY = (  # settings that some strategies have no use for
     (("target",), ("for_target", "least_loss")),
     (("loss",), ("under_budget",)),
-    (("ratio",), ("uniform", "slimming", "adaptive_fixed", "magnitude")),
+    (("ratio",), ("uniform", "slimming", "percentile", "adaptive_fixed", "magnitude")),
     (("apart",), ("slimming",)),
     (("threshold", "keep_backbone"), ("adaptive_fixed",)),
     (
         ("criterion", "align", "compensate"),
-        ("under_budget", "uniform", "for_target", "least_loss", "slimming"),
+        ("under_budget", "uniform", "for_target", "least_loss", "slimming", "percentile"),
     ),
 )
 DEFAULT_LOSS = PruneConfig().loss  # of --eval_metric_loss, as in PaddleX
@@ -64,15 +70,9 @@ def choose(
     if prune.strategy == "uniform":
         chosen = Uniform(prune.ratio).ratios(Setting(groups, names))
         return Scheme(chosen, f"uniform {prune.ratio}{only}", prune.criterion or own_criterion(prune))
-    if prune.strategy == "slimming":
+    if prune.strategy in ("slimming", "percentile"):
         assert network is not None
-        slimming = Slimming(prune.ratio, [part_of(model, part) for part in prune.apart])
-        weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-        chosen = slimming.ratios(Setting(groups, names, scales=scales_of(network, weights)))
-        title = f"slimming {prune.ratio}{only}" + (
-            f", {' and '.join(prune.apart)} apart" if prune.apart else ""
-        )
-        return Scheme(chosen, title, prune.criterion or "bn_scale")
+        return _by_thresholds(prune, Setting(groups, names, **looked_at(groups, network)), model, only)
     if prune.strategy == "adaptive_fixed":
         assert network is not None
         chosen = adaptive_fixed(
@@ -97,10 +97,14 @@ def choose(
     return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
 
 
-def scales_of(network: nn.Layer, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The scales of its batch norms."""
-    norms = [name for name, layer in network.named_sublayers() if hasattr(layer, "_mean")]
-    return {f"{name}.weight": weights[f"{name}.weight"] for name in norms if f"{name}.weight" in weights}
+def _by_thresholds(prune: PruneConfig, setting: Setting, model: str, only: str) -> Scheme:
+    """What falls below a threshold of all scales, or of all filters, together."""
+    title = f"{prune.strategy} {prune.ratio}{only}"
+    if prune.strategy == "percentile":
+        return Scheme(Percentile(prune.ratio).ratios(setting), title, prune.criterion or "l2_norm")
+    parts = [part_of(model, part) for part in prune.apart]
+    title += f", {' and '.join(prune.apart)} apart" if parts else ""
+    return Scheme(Slimming(prune.ratio, parts).ratios(setting), title, prune.criterion or "bn_scale")
 
 
 def compensates(prune: PruneConfig) -> bool:

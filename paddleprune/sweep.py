@@ -15,7 +15,11 @@ from .texts import read_json
 
 log = logging.getLogger(__name__)
 
-WHAT = {"filters": "uniform", "weights": "magnitude"}  # what goes, and the strategy that removes it
+WHAT = {
+    "filters": "uniform",
+    "percentile": "percentile",
+    "weights": "magnitude",
+}  # what goes, and the strategy that removes it
 
 
 def sweep(
@@ -24,7 +28,8 @@ def sweep(
     """Prune the trained model at each ratio and retrain it by the config; a row per ratio, the model itself
     first.
 
-    `what`: "filters", the same share of every group, or "weights", the smallest of all. Runs are in
+    `what`: "filters", the same share of every group, "percentile", the share of all filters together that one
+    threshold says, or "weights", the smallest of all. Runs are in
     `save_dir/<what>_<ratio>`; finished ones are not made again, broken ones go on.
     A row: {"model", "variant", "removed", "metric", "value", "before_retrain", "params",
     "nonzero_params", "macs", "size_bytes"}; all values on the validation list, by which the epochs are

@@ -17,7 +17,8 @@ from paddleprune.errors import UserError
 from paddleprune.methods import Features, Sparsity
 from paddleprune.methods.features import margins, nst, of_channels, of_pixels, ofd
 from paddleprune.pruning.groups import find_groups
-from paddleprune.strategies import Setting, Slimming
+from paddleprune.strategies import Percentile, Setting, Slimming
+from paddleprune.strategies.setting import looked_at
 
 ROOT_CONFIG = "configs/matting/dim_sample.yml"
 
@@ -156,6 +157,28 @@ def test_one_threshold_or_one_a_part_by_hand():
     apart = Slimming(0.25, [("encoder.",), ("decoder.",)]).ratios(setting)[name]
     assert apart == pytest.approx((size // 4 + 1) / size)
     assert Slimming(0.99, [("encoder.",)]).ratios(setting)[name] == pytest.approx(1 - 1 / size)
+
+
+class Two(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2D(3, 2, 1), nn.Conv2D(2, 4, 1), nn.Conv2D(4, 2, 1)
+
+    def forward(self, x):
+        return self.c(paddle.nn.functional.relu(self.b(paddle.nn.functional.relu(self.a(x)))))
+
+
+def test_a_percentile_of_all_filters_by_hand():
+    """Mean squares 1 and 0 of a: scores 1 and 0. All four of b alike: 1/2 each; both of c 1 / sqrt(2). Half of the
+    eight, 0, 0.5, 0.5, 0.5, 0.5, 0.71, 0.71, 1, are below 0.5 or at it: at 0.5 they stay. At 0.7 b loses all, but one."""
+    network = Two()
+    for layer, values in ((network.a, [1, 0]), (network.b, [1] * 4), (network.c, [3, -3])):
+        weight = np.ones(layer.weight.shape, np.float32) * np.float32(values)[:, None, None, None]
+        layer.weight.set_value(weight)
+    groups = find_groups(network, (3, 8, 8))
+    setting = Setting(groups, list(groups), **looked_at(groups, network))
+    assert Percentile(0.5).ratios(setting) == {"a.weight": 0.5, "b.weight": 0.0}
+    assert Percentile(0.65).ratios(setting) == {"a.weight": 0.5, "b.weight": 0.75}
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,8 @@ def sweep(verbs: Any) -> None:
     verb.add_argument(
         "--what",
         required=True,
-        help="filters: the same share of every group; weights: the smallest of all become zero",
+        help="filters: the same share of every group; percentile: of all filters together those below one threshold; "
+        "weights: the smallest of all become zero",
     )
     verb.add_argument("--ratios", required=True, help="shares to remove, e.g. 0.2,0.4,0.6,0.8")
     verb.add_argument(

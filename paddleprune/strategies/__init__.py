@@ -2,9 +2,19 @@
 
 from .for_target import ForTarget
 from .least_loss import LeastLoss
+from .percentile import Percentile
 from .setting import Setting, Strategy
 from .slimming import Slimming
 from .under_budget import UnderBudget
 from .uniform import Uniform
 
-__all__ = ["ForTarget", "LeastLoss", "Setting", "Slimming", "Strategy", "UnderBudget", "Uniform"]
+__all__ = [
+    "ForTarget",
+    "LeastLoss",
+    "Percentile",
+    "Setting",
+    "Slimming",
+    "Strategy",
+    "UnderBudget",
+    "Uniform",
+]
