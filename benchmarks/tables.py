@@ -1,6 +1,6 @@
-"""Write the result tables of README.md and docs/zoo.md from the JSON files in benchmarks/results/.
+"""Write the result tables of README.md, docs/results.md and docs/zoo.md from the JSON files in benchmarks/results/.
 
-    python benchmarks/tables.py            rewrites both
+    python benchmarks/tables.py            rewrites them
     python benchmarks/tables.py --check    exit code 1 if one would change
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`, NAME.json being its results file.
@@ -89,7 +89,7 @@ def fill(text: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    pages = {page: page.read_text() for page in (ROOT / "README.md", ROOT / "docs/zoo.md")}
+    pages = {page: page.read_text() for page in (ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/zoo.md")}
     if parser.parse_args().check:
         return int(any(fill(text) != text for text in pages.values()))
     for page, text in pages.items():

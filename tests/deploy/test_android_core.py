@@ -1,5 +1,6 @@
 """The Android app's core, which needs no Android, says what the Python client says. The app is not built here."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -122,3 +123,35 @@ def test_the_results_are_the_python_clients(classes, tmp_path, task, size):
     else:
         assert found is None
         assert len(facts.get("top", facts.get("boxes"))) > 1
+
+
+def test_another_model_file_is_refused(classes, tmp_path):
+    """By its size and its hash, as the other clients do; a manifest that does not know the file, too."""
+    data = bytes(range(200))
+    facts = {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    manifest = {
+        "export": "lite",
+        "task": "matting",
+        "labels": [],
+        "transforms": [],
+        "input": {"shape": [1, 3, 8, 8]},
+    }
+    command = [
+        "java",
+        "-cp",
+        f"{classes}{os.pathsep}{JSON}",
+        "Check",
+        str(tmp_path / "m.json"),
+        str(tmp_path / "m.nb"),
+    ]
+    for bytes_, files, said in (
+        (data, {"model_arm.nb": facts}, ""),
+        (data[::-1], {"model_arm.nb": facts}, "is not the file that the manifest is of"),
+        (data[:-1], {"model_arm.nb": facts}, "is not the file that the manifest is of"),
+        (data, {}, "the manifest knows no model_arm.nb"),
+    ):
+        (tmp_path / "m.json").write_text(json.dumps({**manifest, "files": files}))
+        (tmp_path / "m.nb").write_bytes(bytes_)
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode == 0) == (not said)
+        assert said in done.stderr

@@ -11,10 +11,14 @@ import org.paddleprune.lite.core.Picture;
 import org.paddleprune.lite.core.Preprocess;
 import org.paddleprune.lite.core.Results;
 
-/** Runs the app's core without Android: Check MANIFEST PIXELS TENSOR OUTPUTS RESULT MAP. */
+/** Runs the app's core without Android: Check MANIFEST PIXELS TENSOR OUTPUTS RESULT MAP, or Check MANIFEST MODEL. */
 public final class Check {
     public static void main(String[] files) throws Exception {
         Manifest manifest = new Manifest(new String(Files.readAllBytes(Paths.get(files[0])), "UTF-8"));
+        if (files.length == 2) {
+            manifest.verify("model_arm.nb", Files.readAllBytes(Paths.get(files[1])));
+            return;
+        }
         int width;
         int height;
         int[] pixels;

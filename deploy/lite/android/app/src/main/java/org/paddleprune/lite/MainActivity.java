@@ -54,8 +54,10 @@ public final class MainActivity extends Activity {
         try {
             manifest = new Manifest(new String(asset("model/manifest.json"), "UTF-8"));
             modelFile = new File(getFilesDir(), "model_arm.nb");
+            byte[] bytes = asset("model/model_arm.nb");
+            manifest.verify("model_arm.nb", bytes);
             try (FileOutputStream out = new FileOutputStream(modelFile)) {
-                out.write(asset("model/model_arm.nb"));
+                out.write(bytes);
             }
         } catch (IOException | JSONException error) {
             say("The app has no usable model: " + error.getMessage());

@@ -1,5 +1,8 @@
 package org.paddleprune.lite.core;
 
+import java.io.IOException;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import org.json.JSONArray;
@@ -13,6 +16,7 @@ public final class Manifest {
     public final int height;
     public final int width;
     public final JSONArray transforms;
+    private final JSONObject files;
 
     /** @throws JSONException if a key is missing, or the export is of another format. */
     public Manifest(String text) throws JSONException {
@@ -29,5 +33,30 @@ public final class Manifest {
         height = shape.getInt(2);
         width = shape.getInt(3);
         transforms = raw.getJSONArray("transforms");
+        files = raw.optJSONObject("files");
+    }
+
+    /** @throws IOException if the bytes of the file are not those that the manifest was written with: a runtime
+     *  crashes on what is not. */
+    public void verify(String name, byte[] bytes) throws IOException {
+        JSONObject facts = files == null ? null : files.optJSONObject(name);
+        if (facts == null) {
+            throw new IOException("the manifest knows no " + name + "; copy the files of one export");
+        }
+        if (bytes.length != facts.optLong("size_bytes") || !sha256(bytes).equals(facts.optString("sha256"))) {
+            throw new IOException(name + " is not the file that the manifest is of; copy both again");
+        }
+    }
+
+    private static String sha256(byte[] bytes) {
+        try {
+            StringBuilder text = new StringBuilder();
+            for (byte one : MessageDigest.getInstance("SHA-256").digest(bytes)) {
+                text.append(String.format("%02x", one));
+            }
+            return text.toString();
+        } catch (NoSuchAlgorithmException error) {
+            throw new IllegalStateException(error); // every Android has it
+        }
     }
 }
