@@ -89,7 +89,10 @@ def fill(text: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    pages = {page: page.read_text() for page in (ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/zoo.md")}
+    pages = {
+        page: page.read_text()
+        for page in (ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/zoo.md")
+    }
     if parser.parse_args().check:
         return int(any(fill(text) != text for text in pages.values()))
     for page, text in pages.items():

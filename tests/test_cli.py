@@ -140,7 +140,7 @@ MISTAKES = {
          "prune.target.threads=2"], "are for prune.target.latency"),
     "a threshold beyond 1": (["@train", "prune.threshold=2"], "prune.threshold: 2"),
     "adaptive pruning of another model": (["@train", "prune.strategy=adaptive_fixed"], "not for mobilenet_v2"),
-    "losses of another task": (["@train", "train.losses={{DiceLoss: 1}}"], "the task 'classification' takes none"),
+    "losses of another task": (["@train", "train.losses={{DiceLoss: 1}}"], "mobilenet_v2 takes none for 'classification'"),
     "misspelt engine": (["sensitivity", "--model_dir", "{model}", "--save_file", "{dir}/s.json", "--engine", "fast"], "valid: plain, replay"),
     "no picture": (["infer", "--model_dir", "{model}", "--image", "{dir}", "--save_dir", "{dir}/o"], "no picture"),
     "unreadable picture": (["infer", "--model_dir", "{model}", "--image", CONFIG, "--save_dir", "{dir}/o"], "not a readable image"),

@@ -222,7 +222,7 @@ def test_pictures_are_never_replaced(tmp_path):
         make_folder(tmp_path, [tmp_path / "a.png"])
 
     class White:
-        def result(self, picture):
+        def result(self, picture, trimap=None):
             return {"alpha": np.full(picture.shape[:2], 255, np.uint8)}
 
     results = process_pictures(White(), tmp_path, tmp_path / "out")
