@@ -25,11 +25,11 @@ go() { # go NAME EPOCHS SCALE [--pretrain_weights DIR] SETTING...
 
 go teacher 500 0.125
 taught="train.teacher=$out/teacher/best_model train.distill=0.5"
-sparse="train.sparsity={encoder: 1e-4, decoder: 1e-5}"
+sparse="train.sparsity={encoder: 0.0001, decoder: 0.00001}"
 narrow="prune.strategy=slimming prune.apart=[encoder,decoder] prune.align=1 prune.weights=scratch"
 go uniform 200 0.0625
 # Network slimming: the task's loss alone, one threshold.
-go slimming_sparse 100 0.125 "train.sparsity={all: 1e-4}"
+go slimming_sparse 100 0.125 "train.sparsity={all: 0.0001}"
 go slimming 200 0.125 --pretrain_weights "$out/slimming_sparse/best_model" \
     prune.strategy=slimming prune.align=1 prune.weights=scratch
 for kind in nst ofd spkd; do

@@ -225,7 +225,11 @@ def check_ranges(config: Config) -> Config:
 
 
 def _weights(given: dict) -> bool:
-    return all(type(w) in (int, float) and 0 < w < 1000 for w in given.values())
+    """Numbers above 0, also as YAML reads 1e-4: as a text."""
+    try:
+        return all(type(w) is not bool and 0 < float(w) < 1000 for w in given.values())
+    except (TypeError, ValueError):
+        return False
 
 
 def _check_data(data: DataConfig, key: str) -> DataConfig:

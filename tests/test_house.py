@@ -37,7 +37,7 @@ ROWS = [
     ["export", "benchmark", "report", "scheme", "analysis"],
     ["plan_table", "verdict"],
     ["prune", "latency", "pruner", "rounds"],
-    ["data_faces", "pipeline", "infer", "api", "sweep", "page"],
+    ["data_faces", "pipeline", "infer", "api", "sweep", "page", "recipes"],
     ["cli", "__init__", "__main__"],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}

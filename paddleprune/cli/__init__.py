@@ -14,13 +14,14 @@ from ..errors import UserError
 from ._ending import Terminated, catching_sigterm
 from ._verb import Options, Parser
 from .analyse import merge_sensitivities, sensitivity
+from .compress import compress
 from .judge import benchmark, evaluate, infer, report
 from .ship import export, lite_check
 from .train import anchors, groups, sample_data, sweep, train
 
 VERBS = (
     sample_data, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, lite_check, export,
-    benchmark, report,
+    benchmark, report, compress,
 )  # fmt: skip
 
 

@@ -60,6 +60,11 @@ class Reader(BoxReader):
         return (*corners, self.labels.index(name), int(_number(thing, "difficult", 0) > 0))
 
 
+def names_of(path: Path) -> list[str]:
+    """The class of each object of an annotation."""
+    return [(thing.findtext("name") or "").strip() for thing in _parse(path, str(path)).iter("object")]
+
+
 def _parse(path: Path, where: str) -> ElementTree.Element:
     try:
         text = _decoded(read_bytes(path, f"{where}: annotation"))

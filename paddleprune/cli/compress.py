@@ -1,0 +1,229 @@
+"""One command from a folder of pictures to a file for a phone: the other verbs in order, each of which it prints."""
+
+import json
+import math
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ._verb import Options, add_verb
+
+TARGETS = ("size", "params", "macs", "latency", "loss")
+SHARES = {"dense": 0.5, "pruned": 0.4}  # of the minutes
+
+
+def compress(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, _run, "compress", "From a folder of pictures to a small, checked network and its report, in one go.",
+        "--data DIR --target size=0.25 --save_dir output/small",
+        lambda o: f"what is finished is in {o.save_dir}; the same command goes on",
+    )  # fmt: skip
+    verb.add_argument(
+        "--data", required=True,
+        help="folder: a folder a class, COCO, Pascal VOC, YOLO, images beside masks or alphas, or list files",
+    )  # fmt: skip
+    verb.add_argument(
+        "--target", default="size=0.25",
+        help="size=0.25: a quarter of the parameters; macs=0.3, latency=0.5 (measured here); loss=0.01: as small as this "
+        "loss of the metric allows (default: size=0.25)",
+    )  # fmt: skip
+    verb.add_argument("--save_dir", required=True, help="folder for everything that is made")
+    verb.add_argument(
+        "--model", default="", help="instead of the task's usual one, e.g. mobilenet_v1 or yolov2"
+    )
+    verb.add_argument(
+        "--weights",
+        default="",
+        help="to begin with: IMAGENET, a .pdparams file, or a trained model's directory",
+    )
+    verb.add_argument(
+        "--minutes", type=float, default=30.0, help="for both trainings together, about (default: 30)"
+    )
+    verb.add_argument(
+        "--format",
+        default="",
+        help="of the file (default: lite where Paddle Lite is installed, else inference)",
+    )
+
+
+def _run(options: Options) -> None:
+    what, value = _target(options.target)
+    if not 0 < options.minutes <= 10_000:
+        raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
+    folder = _begun(options)
+    dense = _dense(options, folder)
+    pruned = folder / "pruned"
+    if what == "loss":
+        table = folder / "sensitivities.json"
+        _step(table, ["sensitivity", "--model_dir", str(dense), "--save_file", str(table)])
+    if not (pruned / "metrics.json").is_file():
+        _train(pruned, folder / "pruned.yml", lambda: _pruned_config(options, folder, dense, what, value))
+    model = pruned / "best_model"
+    form = options.format or _usual_format()
+    _step(
+        folder / form / "manifest.json",
+        ["export", "--model_dir", str(model), "--format", form, "--save_dir", str(folder / form)],
+    )
+    page = folder / "report.html"
+    _step(page, ["report", "--before", str(dense), "--after", str(model), "--names", "original", "small",
+                 "--repeats", "30", "--threads", "1", "--save_file", str(page), "--json", str(folder / "report.json")])  # fmt: skip
+    print("\n".join(_ending(folder, dense, form)))
+
+
+def _target(text: str) -> tuple[str, float]:
+    what, _, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if what not in TARGETS or not 0 < value < 1:
+        raise UserError(
+            f"--target: '{text}' must be one of {', '.join(f'{t}=0.25' for t in TARGETS)}, in (0, 1)"
+        )
+    return "params" if what == "size" else what, value
+
+
+def _begun(options: Options) -> Path:
+    """The folder, with what was asked for written down: it is one job's."""
+    from ..files import checked_path, exists, make_folder, write_json
+    from ..texts import read_json
+
+    data = checked_path(options.data, "--data")
+    if not exists(data, "folder"):
+        raise UserError(f"--data: folder '{options.data}' does not exist; give the folder of the pictures")
+    folder = make_folder(checked_path(options.save_dir, "--save_dir"))
+    if folder.resolve() == data.resolve() or folder.resolve() in data.resolve().parents:
+        raise UserError(f"--save_dir: '{folder}' holds the data; choose a folder of its own")
+    asked = {key: getattr(options, key) for key in ("data", "target", "model", "weights", "minutes")}
+    begun = folder / "compress.json"
+    if begun.is_file() and (was := read_json(begun, "job")) != asked:
+        changed = [key for key in asked if was.get(key) != asked[key]]
+        raise UserError(
+            f"--save_dir: '{folder}' was begun with another --{changed[0]}; choose another folder"
+        )
+    write_json(begun, asked)
+    return folder
+
+
+def _dense(options: Options, folder: Path) -> Path:
+    """The model directory of the dense network, trained if it is not given."""
+    if (Path(options.weights) / "model.yml").is_file():
+        _say(f"the model that is given, {options.weights}, is taken as it is")
+        return Path(options.weights)
+    run = folder / "dense"
+    if (run / "metrics.json").is_file():
+        return run / "best_model"
+
+    def config() -> str:
+        from ..config import dump_config
+        from ..data.layouts import look
+        from ..recipes import dense_config
+
+        found = look(Path(options.data), folder / "data")
+        made = dense_config(found, options.model, options.weights, SHARES["dense"] * options.minutes)
+        size = made.data.image_shape[1]
+        _say(f"{found.kind}: {found.task}, {made.model.name} {made.model.args or ''} at {size} px, {made.train.epochs} epochs"
+             + ("" if options.weights else "; it begins with random weights: --weights IMAGENET is better where it can be had"))  # fmt: skip
+        return dump_config(made)
+
+    _train(run, folder / "dense.yml", config)
+    return run / "best_model"
+
+
+def _pruned_config(options: Options, folder: Path, dense: Path, what: str, value: float) -> str:
+    from dataclasses import replace
+
+    from ..config import PruneConfig, TargetConfig, dump_config, load_config
+    from ..engine.start import open_splits
+    from ..recipes import with_epochs
+
+    made = load_config(dense.parent / "config.yml")
+    prune = (
+        PruneConfig(strategy="under_budget", sensitivities=str(folder / "sensitivities.json"), loss=value)
+        if what == "loss"
+        else PruneConfig(strategy="least_loss", target=TargetConfig(**{what: value}))
+    )
+    train = replace(
+        made.train,
+        learning_rate=made.train.learning_rate / 4,
+        warmup_epochs=0.0,
+        until="dense",
+        distill=0.5,
+        teacher=str(dense),
+    )
+    made = replace(made, model=replace(made.model, weights=str(dense)), train=train, prune=prune)
+    return dump_config(with_epochs(made, open_splits(made)[0], SHARES["pruned"] * options.minutes))
+
+
+def _train(run: Path, file: Path, config: Callable[[], str]) -> None:
+    """A training by the config in `file`, which is made if it is not there; one that was broken off goes on."""
+    from ..files import write_text
+
+    if not file.is_file():
+        write_text(file, config())
+    again = (
+        ["--resume_checkpoint", str(run)]
+        if (run / "latest/state.json").is_file()
+        else ["--config", str(file), "--save_dir", str(run)]
+    )
+    _step(run / "metrics.json", ["train", *again])
+
+
+def _step(result: Path, command: list[str]) -> None:
+    """One verb, unless its result is there. Raises what it raised."""
+    from . import parser
+
+    if result.is_file():
+        return
+    line = shlex.join(["paddleprune", *command])
+    _say(line)
+    options = parser().parse_args(command)
+    options.command, options.begun = line, 0.0
+    options.run(options)
+
+
+def _say(text: str) -> None:
+    print(f"== {text}", flush=True)
+
+
+def _usual_format() -> str:
+    from ..export import lite
+
+    return "lite" if lite.installed() else "inference"
+
+
+def _ending(folder: Path, dense: Path, form: str) -> list[str]:
+    """Ten lines for a person."""
+    before, after = json.loads((folder / "report.json").read_text())["rows"]
+    facts = json.loads((folder / "pruned/metrics.json").read_text())
+    files = json.loads((folder / form / "manifest.json").read_text())["files"]
+    name, images = facts["metric"], facts["images"]
+    lines = [
+        "",
+        f"{name}: {before['value']:.4f} -> {after['value']:.4f} on {images} validation pictures{_sure(name, after['value'], images)}",
+    ]
+    for what, unit in (("params", 1e6), ("macs", 1e6), ("size_bytes", 1e6)):
+        word = {"params": "parameters, M", "macs": "multiplications, M", "size_bytes": "weights, MB"}[what]
+        lines.append(
+            f"{word}: {before[what] / unit:.2f} -> {after[what] / unit:.2f} ({before[what] / after[what]:.1f}x smaller)"
+        )
+    for key, ms in before["latency_ms"].items():
+        lines.append(
+            f"latency {key}, ms: {ms:.2f} -> {after['latency_ms'][key]:.2f} ({ms / after['latency_ms'][key]:.2f}x faster)"
+        )
+    lines += [
+        *(f"file: {folder / form / name} ({one['size_bytes'] / 1e6:.2f} MB)" for name, one in files.items()),
+        f"report: {folder / 'report.html'}",
+        f"verdict: {facts.get('verdict', '')}",
+    ]
+    return lines
+
+
+def _sure(metric: str, value: float, images: int) -> str:
+    """How far the metric of so many pictures may be from that of all: two standard errors of a share."""
+    if metric != "acc1" or not images:
+        return ""
+    error = 2 * math.sqrt(max(value * (1 - value), 1 / images) / images)
+    return f", give or take {100 * error:.1f} points"

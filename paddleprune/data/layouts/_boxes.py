@@ -1,0 +1,139 @@
+"""Boxes: COCO, Pascal VOC, YOLO."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import UserError
+from ...files import make_folder, write_json
+from ...texts import read_json, read_lines, read_yaml
+from ..images import size_of
+from ..readers.voc import names_of
+from ._found import SPLITS, Found, divided, pictures_in, written
+
+
+def coco(root: Path, folder: Path) -> Found | None:
+    files = []
+    for path in sorted(root.rglob("*.json"))[:50]:
+        try:
+            raw = read_json(path, "COCO file", 8 * 2**30)
+        except UserError:
+            continue
+        if isinstance(raw, dict) and all(
+            isinstance(raw.get(k), list) for k in ("images", "annotations", "categories")
+        ):
+            files.append((path, raw))
+    if not files:
+        return None
+    named = {
+        split: next(
+            (path for path, _ in files if any(name in str(path.relative_to(root)).lower() for name in names)),
+            None,
+        )
+        for split, names in SPLITS.items()
+    }
+    if named["train"] and named["val"] and named["train"] != named["val"]:
+        names = {split: str(path.relative_to(root)) for split, path in named.items() if path}
+        return Found("COCO", "detection", "coco", root, names["train"], names["val"])
+    return _coco_parts("COCO", root, folder, files[0][1], files[0][0].parent)
+
+
+def _coco_parts(kind: str, root: Path, folder: Path, raw: dict, beside: Path) -> Found:
+    """One COCO table in two; pictures are named from `root`."""
+    of = {
+        id(image): [a for a in raw["annotations"] if a.get("image_id") == image.get("id")]
+        for image in raw["images"]
+    }
+    most = [Counter(a.get("category_id") for a in of[id(i)]).most_common(1) for i in raw["images"]]
+    names = [str(image.get("file_name", "")) for image in raw["images"]]
+    parts = divided(root, raw["images"], names, [common[0][0] if common else None for common in most])
+    make_folder(folder)
+    for split, images in parts.items():
+        kept = [a for image in images for a in of[id(image)]]
+        named = [{**image, "file_name": _from(root, beside, image.get("file_name", ""))} for image in images]
+        write_json(folder / f"{split}.json", {**raw, "images": named, "annotations": kept})
+    tables = [str((folder / f"{split}.json").resolve()) for split in ("train", "val")]
+    return Found(kind, "detection", "coco", root, *tables)
+
+
+def _from(root: Path, beside: Path, name: str) -> str:
+    """A picture's name from the root where it lies beside the table."""
+    return str((beside / name).relative_to(root)) if (beside / name).is_file() else name
+
+
+def voc(root: Path, folder: Path) -> Found | None:
+    boxes = {path.stem: path for path in sorted(root.rglob("*.xml"))}
+    pairs = [(picture, boxes[picture.stem]) for picture in pictures_in(root) if picture.stem in boxes]
+    if not pairs:
+        return None
+    of = [names_of(xml) for _, xml in pairs]
+    labels = sorted({name for names in of for name in names})
+    kinds = [Counter(names).most_common(1)[0][0] if names else "" for names in of]
+    lines = [f"{p.relative_to(root)}\t{x.relative_to(root)}" for p, x in pairs]
+    parts = divided(root, lines, [str(p.relative_to(root)) for p, _ in pairs], kinds)
+    return written("Pascal VOC", "detection", "voc", root, folder, parts, labels)
+
+
+def yolo(root: Path, folder: Path) -> Found | None:
+    texts = {path.stem: path for path in sorted(root.rglob("*.txt")) if _is_yolo(path)}
+    pairs = [(picture, texts[picture.stem]) for picture in pictures_in(root) if picture.stem in texts]
+    if not pairs:
+        return None
+    images, annotations = [], []
+    for number, (picture, text) in enumerate(pairs):
+        height, width = size_of(picture, str(picture))
+        images.append(
+            {"id": number, "file_name": str(picture.relative_to(root)), "width": width, "height": height}
+        )
+        for line in read_lines(text, "labels file"):
+            if line.split():
+                kind, *numbers = (float(word) for word in line.split())
+                box = _box(numbers, width, height)
+                annotations.append(
+                    {"id": len(annotations), "image_id": number, "category_id": int(kind), "bbox": box}
+                )
+    labels = _yolo_names(root, max((a["category_id"] for a in annotations), default=0) + 1)
+    categories = [{"id": i, "name": name} for i, name in enumerate(labels)]
+    raw = {"images": images, "annotations": annotations, "categories": categories}
+    return _coco_parts("YOLO", root, folder, raw, root)
+
+
+def _is_yolo(path: Path) -> bool:
+    """Does a text file hold lines `class x y width height` or `class x y x y ...`, in fractions?"""
+    lines = [
+        line for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[:3] if line.strip()
+    ]
+    for line in lines:
+        words = line.split()
+        try:
+            values = [float(word) for word in words]
+        except ValueError:
+            return False
+        if len(values) < 5 or values[0] != int(values[0]) or not all(-0.01 <= v <= 1.01 for v in values[1:]):
+            return False
+    return bool(lines)
+
+
+def _box(numbers: Sequence[float], width: int, height: int) -> list[float]:
+    """x, y, width, height in pixels; of a polygon those of its frame."""
+    if len(numbers) == 4:
+        x, y, w, h = numbers
+        return [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
+    xs, ys = numbers[0::2], numbers[1::2]
+    return [min(xs) * width, min(ys) * height, (max(xs) - min(xs)) * width, (max(ys) - min(ys)) * height]
+
+
+def _yolo_names(root: Path, count: int) -> list[str]:
+    for path in [*sorted(root.glob("*.yaml")), *sorted(root.glob("*.yml"))]:
+        raw = read_yaml(path, "data file")
+        names = raw.get("names") if isinstance(raw, dict) else None
+        if isinstance(names, dict):
+            names = [names[key] for key in sorted(names)]
+        if isinstance(names, list) and len(names) >= count:
+            return [str(name) for name in names]
+    for name in ("classes.txt", "obj.names", "labels.txt"):
+        if (root / name).is_file():
+            names = [line for line in read_lines(root / name, "names file") if line]
+            if len(names) >= count:
+                return names
+    return [f"class_{i}" for i in range(count)]

@@ -1,0 +1,128 @@
+"""A config for data that was found: the task's recipe, at a size and for a time that fit the data and the machine."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from . import pipeline
+from .config import Config, parse_config
+from .data.dataset import Batches, Dataset, open_splits
+from .data.images import size_of
+from .data.layouts import Found
+from .engine.fit import Run, make_optimizer, step
+from .engine.start import new_model
+from .files import shipped
+from .tasks import make
+from .texts import read_yaml
+
+SIZES = {  # of inputs, pixels; the largest that the pictures fill, and that two cores train in reasonable time
+    "classification": (32, 48, 64, 96, 128, 160, 192, 224),
+    "detection": (96, 128, 160, 192, 224, 256, 320),
+    "segmentation": (64, 96, 128, 160, 192, 256),
+    "matting": (64, 96, 128, 160, 192, 256),
+}
+# Without weights to begin with, which need the widths that they were trained at, networks are narrower.
+MODELS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "classification": ("mobilenet_v2", {}, {"scale": 0.5}),
+    "detection": ("yolov3", {}, {"scale": 0.5, "width": 0.25}),
+    "segmentation": ("unet", {}, {"scale": 0.25}),
+    "matting": ("modnet", {}, {"scale": 0.5, "width": 16}),
+}
+LOOKED_AT = 50  # pictures whose size is asked
+MOST = 60  # epochs that a recipe goes on for, whatever the time
+
+
+def dense_config(found: Found, model: str, weights: str, minutes: float) -> Config:
+    """How the dense network is trained. `model`: a name, or "" for the task's usual one; `weights` to begin with, or "";
+    `minutes` that it may take, about."""
+    name, wide, narrow = MODELS[found.task]
+    args = (wide if weights else narrow) if model in ("", name) else {}
+    raw = _scaled(read_yaml(_base(found.task), "config"), _size(found))
+    raw["model"] = {"name": model or name, "args": args, "weights": weights}
+    raw["data"] |= {
+        "root": str(found.root), "reader": found.reader, "train_list": found.train_list,
+        "val_list": found.val_list, "labels": found.labels, "workers": 1, **found.settings,
+    }  # fmt: skip
+    config = parse_config(raw)
+    train_set, _ = open_splits(config)
+    size = max(2, min(config.data.batch_size, len(train_set) // 8))
+    config = replace(config, data=replace(config.data, batch_size=size))
+    if found.task == "detection" and not model:
+        config = _with_anchors(config)
+    return with_epochs(config, train_set, minutes)
+
+
+def with_epochs(config: Config, train_set: Dataset, minutes: float) -> Config:
+    """As many epochs as fit the time, by the seconds that steps take here."""
+    batches = Batches(train_set, config.data.batch_size, True, config.train.seed)
+    seconds = _seconds_a_step(config, train_set, batches) * len(batches)
+    epochs = int(np.clip(60 * minutes / max(seconds, 1e-3), 2, MOST))
+    warmup = min(config.train.warmup_epochs, epochs / 5)
+    return replace(config, train=replace(config.train, epochs=epochs, warmup_epochs=warmup))
+
+
+def _base(task: str) -> Path:
+    return next(path for path in shipped(f"configs/_base_/{task}.yml") if path.is_file())
+
+
+def _size(found: Found) -> int:
+    """The side of the network's input: as large as half of the pictures are, at the least."""
+    reader_root = Path(found.root)
+    lines = (reader_root / found.train_list).read_text(encoding="utf-8")
+    names = _pictures(found, lines)
+    chosen = [names[i] for i in np.linspace(0, len(names) - 1, min(len(names), LOOKED_AT)).astype(int)]
+    sides = [min(size_of(reader_root / name, str(name))) for name in chosen if (reader_root / name).is_file()]
+    typical = float(np.median(sides)) if sides else 224.0
+    fitting = [size for size in SIZES[found.task] if size <= typical]
+    return fitting[-1] if fitting else SIZES[found.task][0]
+
+
+def _pictures(found: Found, text: str) -> list[str]:
+    if found.reader == "coco":
+        import json
+
+        return [str(image["file_name"]) for image in json.loads(text)["images"]]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [line.split("\t")[0] if "\t" in line else line.split()[0].strip('"') for line in lines]
+
+
+def _scaled(raw: dict[str, Any], size: int) -> dict[str, Any]:
+    """A recipe at another size of its input: every `size` of its transforms, and `sizes` of a detector's batches."""
+    factor = size / raw["data"]["image_shape"][1]
+
+    def scaled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: round(v * factor) if k == "size" and v > 8 else scaled(v) for k, v in value.items()}
+        return [scaled(one) for one in value] if isinstance(value, list) else value
+
+    raw = scaled(raw)
+    raw["data"]["image_shape"] = [3, size, size]
+    if raw["train"].get("sizes"):
+        raw["train"]["sizes"] = sorted({size, max(64, size - 32), size + 32})
+    return raw
+
+
+def _with_anchors(config: Config) -> Config:
+    found, _, _ = pipeline.find_anchors(config, 9)
+    args = {**config.model.args, "anchors": found}
+    return replace(config, model=replace(config.model, args=args))
+
+
+def _seconds_a_step(config: Config, train_set: Dataset, batches: Batches) -> float:
+    """Of the second of two training steps, reading included."""
+    task = make(config, train_set.labels)
+    saved = new_model(replace(config, model=replace(config.model, weights="")), task)
+    optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
+    run = Run(saved.network, task, batches, config.train, optimizer, schedule)
+    took = 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        batch = next(iter(batches.epoch()))
+        step(run, batch)
+        took = time.perf_counter() - start
+    paddle.device.cuda.empty_cache() if paddle.is_compiled_with_cuda() else None
+    return took
