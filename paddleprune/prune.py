@@ -86,7 +86,8 @@ def methods_for(saved: SavedModel, config: Config, task: Task) -> list[Method]:
     if train.sparsity:
         model = saved.facts["model"]["name"]
         parts = {
-            ("",) if part == "all" else scheme.part_of(model, part): float(w) for part, w in train.sparsity.items()
+            ("",) if part == "all" else scheme.part_of(model, part): float(w)
+            for part, w in train.sparsity.items()
         }
         methods.append(Sparsity(parts, train.scales))
     elif train.scales:

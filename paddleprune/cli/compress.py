@@ -218,7 +218,28 @@ def _ending(folder: Path, dense: Path, form: str) -> list[str]:
         f"report: {folder / 'report.html'}",
         f"verdict: {facts.get('verdict', '')}",
     ]
+    trained = folder / "dense/metrics.json"
+    own = json.loads(trained.read_text()) if trained.is_file() else {"epoch": 0, "epochs": 1}
+    if own["epoch"] > 0.8 * own["epochs"]:
+        lines.append(
+            f"the original was still learning (its best epoch is {own['epoch']} of {own['epochs']}): with more --minutes "
+            "both are better, and the comparison is fairer"
+        )
+    if _knows_nothing(name, before["value"], folder / "dense.yml"):
+        lines.append(
+            "but the original itself knows next to nothing: give it more --minutes, or --weights to begin with"
+        )
     return lines
+
+
+def _knows_nothing(metric: str, value: float, config: Path) -> bool:
+    """Is the original's metric about that of guessing?"""
+    if metric == "acc1" and config.is_file():
+        from ..config import load_config
+        from ..engine.start import open_splits
+
+        return value < 2 / len(open_splits(load_config(config))[0].labels)
+    return metric in ("map", "miou") and value < 0.1
 
 
 def _sure(metric: str, value: float, images: int) -> str:

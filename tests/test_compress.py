@@ -1,0 +1,119 @@
+"""From a folder of pictures to a checked file in one command, which goes on where it was broken off."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from paddleprune.cli import main
+from paddleprune.config import load_config
+from paddleprune.data.layouts import look
+from paddleprune.data.sample_data import make
+from paddleprune.export import lite
+from paddleprune.recipes import MODELS, dense_config
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A folder a class."""
+    folder = tmp_path_factory.mktemp("digits")
+    data = make("classification", folder / "sample", 48, 16)
+    labels = (data / "labels.txt").read_text().split()
+    for name in ("train_list.txt", "val_list.txt"):
+        for line in (data / name).read_text().splitlines():
+            file, index = line.split()
+            target = folder / "data" / labels[int(index)] / Path(file).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(data / file, target)
+    return folder / "data"
+
+
+@pytest.mark.parametrize("task", MODELS)
+def test_a_recipe_fits_the_data(task, tmp_path):
+    """The size is one that the pictures fill; a config comes of it that can be read again."""
+    found = look(make(task, tmp_path / "data", 24, 8), tmp_path / "made")
+    config = dense_config(found, "", "", minutes=1e-6)
+    side = {"classification": 48, "detection": 96, "segmentation": 64, "matting": 64}[task]
+    assert config.data.image_shape == [3, side, side]
+    assert config.train.epochs == 2, "the fewest, however short the time"
+    assert config.data.batch_size == 2, "so that an epoch has steps"
+    resized = [
+        spec["Resize"]["size"]
+        for spec in config.data.eval_transforms
+        if isinstance(spec, dict) and "Resize" in spec
+    ]
+    assert not resized or resized == [side]
+
+
+def test_the_whole_way(digits, tmp_path, capsys):
+    """Broken off by a mistake behind both trainings, the same command goes on and does not train again."""
+    out = tmp_path / "out"
+    assert (
+        main(
+            [
+                "compress",
+                "--data",
+                str(digits),
+                "--target",
+                "size=0.5",
+                "--save_dir",
+                str(out),
+                "--minutes",
+                "0.0001",
+                "--format",
+                "nothing",
+            ]
+        )
+        == 2
+    )
+    said = capsys.readouterr()
+    assert "--format: 'nothing' is not known" in said.err
+    trained = (out / "dense/best_model/model.pdparams").stat().st_mtime_ns
+    asked = json.loads((out / "compress.json").read_text())
+    assert asked["target"] == "size=0.5"
+    assert (
+        main(
+            [
+                "compress",
+                "--data",
+                str(digits),
+                "--target",
+                "size=0.5",
+                "--save_dir",
+                str(out),
+                "--minutes",
+                "0.0001",
+            ]
+        )
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert (out / "dense/best_model/model.pdparams").stat().st_mtime_ns == trained
+    assert "paddleprune train" not in said
+    assert "== paddleprune export" in said
+    assert "validation pictures, give or take" in said
+    form = "lite" if lite.installed() else "inference"
+    assert json.loads((out / form / "manifest.json").read_text())["parity"]["max_abs_diff"] < 1e-3
+    assert (out / "report.html").stat().st_size > 100_000
+    pruned = load_config(out / "pruned.yml")
+    assert pruned.prune.target.params == 0.5
+    assert main(["compress", "--data", str(digits), "--target", "size=0.3", "--save_dir", str(out)]) == 2
+    assert "was begun with another --target" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target", "size=2"], "--target: 'size=2' must be one of size=0.25"),
+        (["--target", "speed=0.5"], "--target: 'speed=0.5' must be"),
+        (["--minutes", "0"], "--minutes: 0.0 is out of range"),
+        (["--data", "nowhere"], "--data: folder 'nowhere' does not exist"),
+    ],
+)
+def test_a_mistake_is_one_line(digits, tmp_path, capsys, arguments, said):
+    usual = ["--data", str(digits), "--save_dir", str(tmp_path / "out")]
+    assert main(["compress", *usual, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
