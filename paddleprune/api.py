@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from . import pipeline
+from . import paddlex_names, pipeline
 from .analysis.job import Job
 from .config import Config, parse_config
-from .data_faces import Dataset
+from .data_faces import Dataset, _Transforms
 from .engine.checkpoint import load_model as _load
 from .errors import UserError
 from .infer import predict
@@ -49,17 +49,26 @@ class Model:
         learning_rate: float = 0.02,
         warmup_epochs: float = 1,
         early_stop_patience: int = 0,
+        early_stop: bool | None = None,
         sensitivities_file: str | None = None,
         eval_metric_loss: float | None = None,
         resume: bool = False,
+        resume_checkpoint: str | None = None,
         **train_options: Any,
     ) -> dict[str, Any]:
         """Train, or prune and retrain with `sensitivities_file`; see `pipeline.train`. A model that is trained
         already, or was loaded, goes on from its weights unless `pretrain_weights` names others.
 
-        `train_options`: other keys of the config's `train` section, e.g. schedule="step".
+        `train_options`: other keys of the config's `train` section, e.g. schedule="step"; PaddleX's own, as
+        lr_decay_epochs and warmup_steps, are taken, too. `resume_checkpoint`: a run's folder, which goes on.
         Returns the metrics of the best model.
         """
+        if resume_checkpoint is not None:
+            save_dir, resume = str(resume_checkpoint), True
+        if early_stop is not None:  # as PaddleX has it: after 5 evaluations
+            early_stop_patience = (early_stop_patience or 5) if early_stop else 0
+        steps = max(1, len(train_dataset) // train_batch_size)
+        train_options = paddlex_names.train_options(train_options, steps)
         if pretrain_weights is None and self.model_dir is not None and not resume:
             pretrain_weights = str(self.model_dir)
         options = {
@@ -214,8 +223,43 @@ def _yolov2(num_classes: int, anchors: list | None = None, scale: float = 1.0) -
     return Model("detection", "yolov2", {"num_classes": num_classes, "scale": scale, **more})
 
 
-cls = SimpleNamespace(MobileNetV2=_mobilenet_v2, MobileNetV1=_mobilenet_v1)
-det = SimpleNamespace(YOLOv3=_yolov3, YOLOv2=_yolov2)
-seg = SimpleNamespace(UNet=_unet)
+class _Shelf:
+    """Networks of a task by PaddleX's names: those of this package, and rows over other packages'."""
+
+    def __init__(self, task: str, boxes: bool, own: dict[str, Any], rows: dict[str, tuple[str, dict]]):
+        self._task, self._own, self._rows = task, own, rows
+        self.transforms = _Transforms(boxes)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._own:
+            return self._own[name]
+        if name not in self._rows:
+            raise AttributeError(paddlex_names.missing(name, {**self._own, **self._rows}))
+        path, usual = self._rows[name]
+        return lambda num_classes, **args: Model(
+            self._task, path, {"num_classes": num_classes, **usual, **args}
+        )
+
+    def __dir__(self) -> list[str]:
+        return sorted([*self._own, *self._rows, "transforms"])
+
+
+cls = _Shelf(
+    "classification", False, {"MobileNetV2": _mobilenet_v2, "MobileNetV1": _mobilenet_v1},
+    {name: (path, {}) for name, path in paddlex_names.CLASSIFIERS.items()},
+)  # fmt: skip
+det = _Shelf("detection", True, {"YOLOv3": _yolov3, "YOLOv2": _yolov2}, {})
+seg = _Shelf("segmentation", False, {"UNet": _unet}, paddlex_names.SEGMENTERS)
 matting = SimpleNamespace(MODNet=_modnet, DIM=_dim)
-slim = SimpleNamespace(cal_params_sensitivities=_sensitivities, visualize=_visualize)
+
+
+def _analysis(
+    model: Model, dataset: Dataset, batch_size: int = 8, save_file: str = "./model.sensi.data", **more: Any
+) -> dict[str, dict[float, float]]:
+    """PaddleX's newer name for cal_params_sensitivities."""
+    return _sensitivities(model, save_file, dataset, batch_size, **more)
+
+
+slim = SimpleNamespace(
+    cal_params_sensitivities=_sensitivities, visualize=_visualize, prune=SimpleNamespace(analysis=_analysis)
+)

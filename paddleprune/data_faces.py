@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from . import paddlex_names
 from .data import transforms as _transforms
 from .data.dataset import Dataset as _Samples
 from .data.readers import find_reader
@@ -39,6 +40,9 @@ class Dataset:
         """Names of the classes."""
         return self._read().labels
 
+    def __len__(self) -> int:
+        return len(self._read())
+
     def image_shape(self) -> list[int]:
         """[C, H, W] of the first image after the transforms."""
         return _Samples(self._read(), _transforms.Compose(self.transforms)).image_shape()
@@ -59,15 +63,21 @@ def _beside(folder: Path, name: str | Path, key: str) -> str:
 
 
 class _Transforms:
-    """`transforms.RandomCrop(224)` -> {"RandomCrop": {"size": 224}}, as a config writes it."""
+    """`transforms.RandomCrop(224)` -> {"RandomCrop": {"size": 224}}, as a config writes it. PaddleX's names of
+    arguments are taken, too; `boxes`: names mean what its detectors' transforms do."""
+
+    def __init__(self, boxes: bool = False):
+        self._boxes = boxes
 
     def __getattr__(self, name: str) -> Any:
         known = _transforms.available()
-        if name not in known:
+        ours, _ = paddlex_names.transform(name, {}, self._boxes)
+        if ours not in known:
             raise AttributeError(f"transforms.{name} is not known; {suggest(name, known)}")
 
         def spec(*args: Any, **kwargs: Any) -> dict[str, dict]:
-            return {name: dict(inspect.signature(known[name]).bind(*args, **kwargs).arguments)}
+            given = paddlex_names.transform(name, kwargs, self._boxes)[1]
+            return {ours: dict(inspect.signature(known[ours]).bind(*args, **given).arguments)}
 
         return spec
 
@@ -76,9 +86,25 @@ class _Transforms:
         return list(specs)
 
 
-def _seg_dataset(data_dir: str, file_list: str, label_list: str, transforms: list) -> Dataset:
+def _imagenet(
+    data_dir: str, file_list: str, label_list: str, transforms: list | None = None, **paddlex: Any
+) -> Dataset:
+    """A folder with lines `image index`."""
+    return Dataset(data_dir, file_list, label_list, transforms or [], **_without(paddlex))
+
+
+def _without(paddlex: dict[str, Any]) -> dict[str, Any]:
+    """Arguments without those of PaddleX that have no effect: data are shuffled, and read in threads, anyway."""
+    return {
+        k: v
+        for k, v in paddlex.items()
+        if k not in ("shuffle", "num_workers", "buffer_size", "parallel_method")
+    }
+
+
+def _seg_dataset(data_dir: str, file_list: str, label_list: str, transforms: list, **paddlex: Any) -> Dataset:
     """A folder with lines `image mask`; masks hold class indices, 255 = ignore."""
-    return Dataset(data_dir, file_list, label_list, transforms, "seg_list")
+    return Dataset(data_dir, file_list, label_list, transforms, "seg_list", **_without(paddlex))
 
 
 def _matting_dataset(data_dir: str, file_list: str, transforms: list, trimaps: bool = False) -> Dataset:
@@ -87,9 +113,9 @@ def _matting_dataset(data_dir: str, file_list: str, transforms: list, trimaps: b
     return Dataset(data_dir, file_list, "", transforms, reader)
 
 
-def _voc_dataset(data_dir: str, file_list: str, label_list: str, transforms: list) -> Dataset:
+def _voc_dataset(data_dir: str, file_list: str, label_list: str, transforms: list, **paddlex: Any) -> Dataset:
     """A folder with lines `image xml`, Pascal VOC annotations."""
-    return Dataset(data_dir, file_list, label_list, transforms, "voc")
+    return Dataset(data_dir, file_list, label_list, transforms, "voc", **_without(paddlex))
 
 
 def _coco_dataset(data_dir: str, ann_file: str, transforms: list) -> Dataset:
@@ -98,7 +124,7 @@ def _coco_dataset(data_dir: str, ann_file: str, transforms: list) -> Dataset:
 
 
 datasets = SimpleNamespace(
-    ImageNet=Dataset, VOCDetection=_voc_dataset, CocoDetection=_coco_dataset, SegDataset=_seg_dataset,
+    ImageNet=_imagenet, VOCDetection=_voc_dataset, CocoDetection=_coco_dataset, SegDataset=_seg_dataset,
     MattingDataset=_matting_dataset,
 )  # fmt: skip
 transforms = _Transforms()

@@ -17,6 +17,7 @@ ROWS = [
         "files",
         "texts",
         "lookup",
+        "paddlex_names",
         "modes",
         "pickles",
         "progress",
