@@ -67,7 +67,8 @@ class Model:
             save_dir, resume = str(resume_checkpoint), True
         if early_stop is not None:  # as PaddleX has it: after 5 evaluations
             early_stop_patience = (early_stop_patience or 5) if early_stop else 0
-        steps = max(1, len(train_dataset) // train_batch_size)
+        counted = "warmup_steps" in train_options and type(train_batch_size) is int and train_batch_size > 0
+        steps = len(train_dataset) // train_batch_size if counted else 1
         train_options = paddlex_names.train_options(train_options, steps)
         if pretrain_weights is None and self.model_dir is not None and not resume:
             pretrain_weights = str(self.model_dir)
