@@ -1,6 +1,7 @@
 """A config for data that was found: the task's recipe, at a size and for a time that fit the data and the machine."""
 
 import itertools
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -88,8 +89,6 @@ def _size(found: Found) -> int:
 
 def _pictures(found: Found, text: str) -> list[str]:
     if found.reader == "coco":
-        import json
-
         return [str(image["file_name"]) for image in json.loads(text)["images"]]
     lines = [line for line in text.splitlines() if line.strip()]
     return [line.split("\t")[0] if "\t" in line else line.split()[0].strip('"') for line in lines]

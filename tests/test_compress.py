@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from paddleprune import pipeline
 from paddleprune.cli import main
 from paddleprune.config import load_config
 from paddleprune.data.layouts import look
@@ -29,6 +30,10 @@ def digits(tmp_path_factory):
     return folder / "data"
 
 
+def interrupted(*args):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("task", MODELS)
 def test_a_recipe_fits_the_data(task, tmp_path):
     """The size is one that the pictures fill; a config comes of it that can be read again."""
@@ -46,48 +51,26 @@ def test_a_recipe_fits_the_data(task, tmp_path):
     assert not resized or resized == [side]
 
 
-def test_the_whole_way(digits, tmp_path, capsys):
-    """Broken off by a mistake behind both trainings, the same command goes on and does not train again."""
+def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
+    """Broken off behind both trainings, the same command goes on and does not train again."""
     out = tmp_path / "out"
-    assert (
-        main(
-            [
-                "compress",
-                "--data",
-                str(digits),
-                "--target",
-                "size=0.5",
-                "--save_dir",
-                str(out),
-                "--minutes",
-                "0.0001",
-                "--format",
-                "nothing",
-            ]
-        )
-        == 2
-    )
-    said = capsys.readouterr()
-    assert "--format: 'nothing' is not known" in said.err
+    command = [
+        "compress",
+        "--data",
+        str(digits),
+        "--target",
+        "size=0.5",
+        "--save_dir",
+        str(out),
+        "--minutes",
+        "0.0001",
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "export_model", interrupted)
+        assert main(command) == 130
+    assert f"what is finished is in {out}" in capsys.readouterr().err
     trained = (out / "dense/best_model/model.pdparams").stat().st_mtime_ns
-    asked = json.loads((out / "compress.json").read_text())
-    assert asked["target"] == "size=0.5"
-    assert (
-        main(
-            [
-                "compress",
-                "--data",
-                str(digits),
-                "--target",
-                "size=0.5",
-                "--save_dir",
-                str(out),
-                "--minutes",
-                "0.0001",
-            ]
-        )
-        == 0
-    )
+    assert main(command) == 0
     said = capsys.readouterr().out
     assert (out / "dense/best_model/model.pdparams").stat().st_mtime_ns == trained
     assert "paddleprune train" not in said
@@ -107,6 +90,7 @@ def test_the_whole_way(digits, tmp_path, capsys):
     [
         (["--target", "size=2"], "--target: 'size=2' must be one of size=0.25"),
         (["--target", "speed=0.5"], "--target: 'speed=0.5' must be"),
+        (["--format", "nothing"], "--format: 'nothing' is not known"),
         (["--minutes", "0"], "--minutes: 0.0 is out of range"),
         (["--data", "nowhere"], "--data: folder 'nowhere' does not exist"),
     ],

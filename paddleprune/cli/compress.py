@@ -52,16 +52,18 @@ def _run(options: Options) -> None:
     what, value = _target(options.target)
     if not 0 < options.minutes <= 10_000:
         raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
+    form = _format(options.format)
     folder = _begun(options)
     dense = _dense(options, folder)
     pruned = folder / "pruned"
-    if what == "loss":
-        table = folder / "sensitivities.json"
-        _step(table, ["sensitivity", "--model_dir", str(dense), "--save_file", str(table)])
     if not (pruned / "metrics.json").is_file():
+        if what == "loss":  # a table that is not finished is completed
+            _step(
+                None,
+                ["sensitivity", "--model_dir", str(dense), "--save_file", f"{folder}/sensitivities.json"],
+            )
         _train(pruned, folder / "pruned.yml", lambda: _pruned_config(options, folder, dense, what, value))
     model = pruned / "best_model"
-    form = options.format or _usual_format()
     _step(
         folder / form / "manifest.json",
         ["export", "--model_dir", str(model), "--format", form, "--save_dir", str(folder / form)],
@@ -171,11 +173,11 @@ def _train(run: Path, file: Path, config: Callable[[], str]) -> None:
     _step(run / "metrics.json", ["train", *again])
 
 
-def _step(result: Path, command: list[str]) -> None:
+def _step(result: Path | None, command: list[str]) -> None:
     """One verb, unless its result is there. Raises what it raised."""
     from . import parser
 
-    if result.is_file():
+    if result is not None and result.is_file():
         return
     line = shlex.join(["paddleprune", *command])
     _say(line)
@@ -188,10 +190,14 @@ def _say(text: str) -> None:
     print(f"== {text}", flush=True)
 
 
-def _usual_format() -> str:
-    from ..export import lite
+def _format(name: str) -> str:
+    """The export's format: the one that is named, or the usual one. Raises UserError for an unknown one."""
+    from ..export import formats, lite
+    from ..lookup import suggest
 
-    return "lite" if lite.installed() else "inference"
+    if name and name not in formats.FORMATS:
+        raise UserError(f"--format: '{name}' is not known; {suggest(name, formats.FORMATS)}")
+    return name or ("lite" if lite.installed() else "inference")
 
 
 def _ending(folder: Path, dense: Path, form: str) -> list[str]:
