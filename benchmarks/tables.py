@@ -26,7 +26,7 @@ def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
-             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table}  # fmt: skip
+             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
@@ -41,6 +41,21 @@ def speed_table(rows: list[dict]) -> str:
         lines.append(
             f"| {row['engine']} | {row['images']} | {row['points']} | {row['evaluated']} | {row['seconds']:.1f} "
             f"| {row['ms_per_image_point']:.2f} | {factor:.1f}x | {row['max_abs_diff']:g} |"
+        )
+    return "\n".join(lines)
+
+
+def dcp_table(rows: list[dict]) -> str:
+    """Errors, lower is better, and what a network costs."""
+    lines = [
+        "| network | MSE | SAD | Grad | Conn | before retraining | params, k | macs, M | ms |",
+        "|---" * 9 + "|",
+    ]
+    for row in rows:
+        before = "" if row["before_retrain"] is None else f"{row['before_retrain']:.4f}"
+        lines.append(
+            f"| {row['variant']} | {row['mse']:.4f} | {row['sad']:.3f} | {row['grad']:.3f} | {row['conn']:.3f} | {before} "
+            f"| {row['params'] / 1e3:.1f} | {row['macs'] / 1e6:.1f} | {row['latency_ms']:.2f} |"
         )
     return "\n".join(lines)
 

@@ -278,7 +278,7 @@ def _in_order(network: nn.Layer) -> list[str]:
 CARD = Card(
     build,
     {"detection": Head},
-    args={"num_classes": 3, "scale": 0.0625},
+    args={"num_classes": 3, "scale": 0.125},
     image_shape=(3, 64, 64),
     reads={".weights": read_darknet},
     levels=("fine", "coarse"),
