@@ -48,17 +48,15 @@ def copy(data: Path, backgrounds: Path, folder: Path) -> None:
 
 
 def row(folder: Path, name: str) -> dict:
-    """Of the best model of a run. Latency with Paddle Inference, one thread."""
+    """Of the best model of a run. Latency, taking turns, with Paddle Inference, one thread."""
     model = str(folder / name / "best_model")
     saved, facts = load_model(model), json.loads((folder / name / "metrics.json").read_text())
     values = pipeline.evaluate_model(model)
-    timed = benchmark.measure([model], "inference", 1, 30)[0]
     return {
         "variant": NAMES[name],
         "before_retrain": facts.get("pruning", {}).get("before_retrain"),
         **{key: values[key] for key in ("mse", "sad", "grad", "conn")},
         **cost.count(saved.network, saved.image_shape).as_dict(),
-        "latency_ms": timed["p50_ms"],
         "epochs": facts["epochs"],
         "best_epoch": facts["epoch"],
     }
@@ -75,7 +73,9 @@ def main() -> None:
         copy(Path(options.data), Path(options.backgrounds), Path(options.runs) / "data")
         return
     folder = Path(options.runs)
-    rows = [row(folder, name) for name in NAMES if (folder / name / "metrics.json").exists()]
+    names = [name for name in NAMES if (folder / name / "metrics.json").exists()]
+    timed = benchmark.measure([folder / name / "best_model" for name in names], "inference", 1, 50)
+    rows = [{**row(folder, n), "latency_ms": one["p50_ms"]} for n, one in zip(names, timed, strict=True)]
     log = [json.loads(line) for line in (folder / "teacher/log.jsonl").read_text().splitlines()]
     curve = {line["epoch"]: line["mse"] for line in log if line["kind"] == "eval"}
     command = "sh benchmarks/dcp.sh data/alphamatting data/imagenet_samples/images output/dcp"

@@ -130,8 +130,10 @@ def find_anchors(config: Config, count: int) -> tuple[list[list[int]], float, fl
     """Anchors for the training boxes at `data.image_shape`, how well they fit (the mean IoU of a box with its
     best one), and how well those of the config do. Pictures are taken to be resized whole; the config's
     transforms need not make that shape."""
-    if config.task != "detection" or not 1 <= count <= 20:
-        raise UserError(f"--count {count}, task {config.task}: give 1 to 20 and a config of detection")
+    heads = models.card(config.model.name).heads
+    if config.task != "detection" or "detection" not in heads:
+        raise UserError(f"--config: its task is {config.task}; give one of detection")
+    heads["detection"].check_count(count)
     reader = open_reader(config.data, "train")
     shape = np.array(config.data.image_shape[:0:-1])
     every = [(s.boxes[:, 2:] - s.boxes[:, :2]) / s.size[::-1] for s in reader.samples]

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import paddle
@@ -27,6 +27,7 @@ class BoxHead(Head):
     """
 
     options = ("sizes",)
+    anchors: ClassVar[tuple[int, ...]] = ()  # how many it takes
     stride = 32
     square = True
 
@@ -35,6 +36,17 @@ class BoxHead(Head):
         self.sizes = list(sizes)
         if any(size <= 0 or size % self.stride for size in self.sizes):
             raise UserError(f"train.sizes: {self.sizes} must be multiples of {self.stride}, above 0")
+
+    @classmethod
+    def check_count(cls, anchors: int) -> None:
+        if anchors not in cls.anchors:
+            first, *between, last = cls.anchors
+            valid = (
+                f"{first} to {last}"
+                if len(between) > 5
+                else f"{', '.join(map(str, (first, *between)))} or {last}"
+            )
+            raise UserError(f"--count: {anchors} anchors are not for this network; give {valid}")
 
     def arguments(self, given: dict) -> dict:
         return class_count(given, self.labels)

@@ -26,6 +26,11 @@ class Head(ABC):
     def __init__(self, labels: list[str]):
         self.labels = labels
 
+    @classmethod
+    def check_count(cls, anchors: int) -> None:
+        """Raises UserError for a number of anchors that the network does not take."""
+        raise UserError("--count: the network has no anchors")
+
     def arguments(self, given: dict) -> dict:
         """Arguments of the model's build(): those given, completed from the labels."""
         return given

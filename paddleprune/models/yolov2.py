@@ -91,6 +91,7 @@ class Head(BoxHead):
     their cells is left out, as there."""
 
     options = ("sizes", "region")
+    anchors = tuple(range(1, 21))
 
     def __init__(self, labels: list[str], sizes: Sequence[int] = (), region: str = "divided"):
         super().__init__(labels, sizes)

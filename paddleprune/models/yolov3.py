@@ -144,6 +144,8 @@ class YOLOv3(nn.Layer):
 class Head(BoxHead):
     """Three maps, the coarsest first."""
 
+    anchors = (3, 6, 9)
+
     def loss(
         self, network: nn.Layer, outputs: Sequence[paddle.Tensor], batch: dict
     ) -> dict[str, paddle.Tensor]:
