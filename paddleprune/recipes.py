@@ -1,7 +1,6 @@
 """A config for data that was found: the task's recipe, at a size and for a time that fit the data and the machine."""
 
 import itertools
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from .config import Config, parse_config
 from .data.dataset import Batches, Dataset
 from .data.images import size_of
 from .data.layouts import Found
+from .data.readers import find_reader
 from .engine.depthwise import fast_depthwise
 from .engine.fit import Run, make_optimizer, step
 from .engine.start import new_model, open_splits
@@ -77,21 +77,13 @@ def _base(task: str) -> Path:
 
 def _size(found: Found) -> int:
     """The side of the network's input: as large as half of the pictures are, at the least."""
-    reader_root = Path(found.root)
-    lines = (reader_root / found.train_list).read_text(encoding="utf-8")
-    names = _pictures(found, lines)
-    chosen = [names[i] for i in np.linspace(0, len(names) - 1, min(len(names), LOOKED_AT)).astype(int)]
-    sides = [min(size_of(reader_root / name, str(name))) for name in chosen if (reader_root / name).is_file()]
-    typical = float(np.median(sides)) if sides else 224.0
+    options = {"values": found.settings["mask_values"]} if "mask_values" in found.settings else {}
+    files = find_reader(found.reader)(found.root, found.train_list, found.labels, **options).files
+    chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(len(files), LOOKED_AT)).astype(int)]
+    sides = [min(size_of(file, "--data")) for file in chosen]
+    typical = float(np.median(sides))
     fitting = [size for size in SIZES[found.task] if size <= typical]
     return fitting[-1] if fitting else SIZES[found.task][0]
-
-
-def _pictures(found: Found, text: str) -> list[str]:
-    if found.reader == "coco":
-        return [str(image["file_name"]) for image in json.loads(text)["images"]]
-    lines = [line for line in text.splitlines() if line.strip()]
-    return [line.split("\t")[0] if "\t" in line else line.split()[0].strip('"') for line in lines]
 
 
 def _scaled(raw: dict[str, Any], size: int) -> dict[str, Any]:

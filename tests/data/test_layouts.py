@@ -162,3 +162,51 @@ def test_what_is_nothing_known_says_what_is_there(tmp_path):
     with pytest.raises(UserError, match="none of the layouts that are known .*a.jpg, notes.txt"):
         look(tmp_path, tmp_path / "made")
     shutil.rmtree(tmp_path)
+
+
+def test_pictures_of_one_name_keep_what_is_theirs(tmp_path):
+    """Each split counts from 0: what lies nearest is a picture's own, or nothing is taken."""
+    for split, kind in (("train", 0), ("val", 1)):
+        for i in range(3):
+            picture(tmp_path / f"a/images/{split}/{i}.jpg", size=(40, 20))
+            text = tmp_path / f"a/labels/{split}/{i}.txt"
+            text.parent.mkdir(parents=True, exist_ok=True)
+            text.write_text(f"{kind} 0.5 0.5 0.5 0.5\n")
+            picture(tmp_path / f"b/{split}/images/{i}.jpg")
+            mask = tmp_path / f"b/{split}/masks/{i}.png"
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(mask), np.full((8, 12), kind, np.uint8))
+    _, train, val = read(look(tmp_path / "a", tmp_path / "made"))
+    assert [s["labels"].tolist() for s in (*train, *val)] == [[0]] * 3 + [[1]] * 3
+    _, train, val = read(look(tmp_path / "b", tmp_path / "made_b"))
+    assert [int(s["mask"].max()) for s in (*train, *val)] == [0] * 3 + [1] * 3
+    shutil.copytree(tmp_path / "a/labels/train", tmp_path / "a/more/train")
+    with pytest.raises(UserError, match="could both be of"):
+        look(tmp_path / "a", tmp_path / "again")
+
+
+def test_what_is_for_testing_is_set_aside(tmp_path, caplog):
+    """Folders named train and test are no classes, and nothing is chosen by the second."""
+    for split, count in (("train", 5), ("test", 4)):
+        for label in "ab":
+            for i in range(count):
+                picture(tmp_path / split / label / f"{i}.png")
+    labels, train, val = read(look(tmp_path, tmp_path / "made"))
+    assert labels == ["a", "b"]
+    assert (len(train), len(val)) == (8, 2)
+    assert "8 pictures in a folder named test are set aside" in caplog.text
+    assert "test" not in (tmp_path / "made/val_list.txt").read_text()
+
+
+def test_a_line_that_is_no_box_is_named(tmp_path):
+    picture(tmp_path / "images/1.jpg")
+    (tmp_path / "1.txt").write_text("0 0.5 0.5 0.5 0.5\n" * 4 + "0 0.5 0.5\n")
+    with pytest.raises(UserError, match=r"1.txt:5: '0 0.5 0.5' is no box"):
+        look(tmp_path, tmp_path / "made")
+
+
+def test_several_coco_files_without_names_are_not_guessed_at(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(coco(["0.jpg", "1.jpg"])))
+    with pytest.raises(UserError, match="several COCO files"):
+        look(tmp_path, tmp_path / "made")

@@ -3,55 +3,65 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ...errors import UserError
 from ...files import make_folder, write_json
 from ...texts import read_json, read_lines, read_yaml
 from ..images import size_of
 from ..readers.voc import names_of
-from ._found import SPLITS, Found, divided, pictures_in, written
+from ._found import Found, divided, partners, pictures_in, split_of, written
+
+MOST = 50  # JSON files that are looked into
 
 
 def coco(root: Path, folder: Path) -> Found | None:
-    files = []
-    for path in sorted(root.rglob("*.json"))[:50]:
-        try:
-            raw = read_json(path, "COCO file", 8 * 2**30)
-        except UserError:
-            continue
-        if isinstance(raw, dict) and all(
-            isinstance(raw.get(k), list) for k in ("images", "annotations", "categories")
-        ):
-            files.append((path, raw))
-    if not files:
+    tables = {path: raw for path in sorted(root.rglob("*.json"))[:MOST] if (raw := _table(path)) is not None}
+    if not tables:
         return None
-    named = {
-        split: next(
-            (path for path, _ in files if any(name in str(path.relative_to(root)).lower() for name in names)),
-            None,
-        )
-        for split, names in SPLITS.items()
-    }
-    if named["train"] and named["val"] and named["train"] != named["val"]:
-        names = {split: str(path.relative_to(root)) for split, path in named.items() if path}
-        return Found("COCO", "detection", "coco", root, names["train"], names["val"])
-    return _coco_parts("COCO", root, folder, files[0][1], files[0][0].parent)
+    of = {split_of(str(path.relative_to(root))): path for path in tables}
+    if "train" in of and "val" in of:
+        names = [str(of[split].relative_to(root)) for split in ("train", "val")]
+        return Found("COCO", "detection", "coco", root, *names)
+    known = [path for path in tables if split_of(str(path.relative_to(root))) != "test"]
+    if len(known) != 1:
+        listed = ", ".join(str(path.relative_to(root)) for path in list(tables)[:4])
+        raise UserError(f"--data: several COCO files ({listed}); keep one, or name two of them train and val")
+    return _coco_parts("COCO", root, folder, tables[known[0]], known[0].parent)
+
+
+def _table(path: Path) -> dict | None:
+    """What a JSON file holds, if it is a COCO one."""
+    try:
+        raw = read_json(path, "COCO file", 8 * 2**30)
+    except UserError:
+        return None
+    lists = isinstance(raw, dict) and all(
+        isinstance(raw.get(k), list) for k in ("images", "annotations", "categories")
+    )
+    return raw if lists else None
 
 
 def _coco_parts(kind: str, root: Path, folder: Path, raw: dict, beside: Path) -> Found:
     """One COCO table in two; pictures are named from `root`."""
-    of = {
-        id(image): [a for a in raw["annotations"] if a.get("image_id") == image.get("id")]
-        for image in raw["images"]
-    }
-    most = [Counter(a.get("category_id") for a in of[id(i)]).most_common(1) for i in raw["images"]]
-    names = [str(image.get("file_name", "")) for image in raw["images"]]
-    parts = divided(root, raw["images"], names, [common[0][0] if common else None for common in most])
+    of: dict[Any, list[dict]] = {}
+    for one in raw["annotations"]:
+        of.setdefault(one.get("image_id"), []).append(one)
+    boxes = [of.get(image.get("id"), []) for image in raw["images"]]
+    kinds = [Counter(a.get("category_id") for a in some).most_common(1) for some in boxes]
+    images = [
+        {**image, "file_name": _from(root, beside, image.get("file_name", ""))} for image in raw["images"]
+    ]
+    rows = list(zip(images, boxes, strict=True))
+    names = [image["file_name"] for image in images]
+    parts = divided(root, rows, names, [common[0][0] if common else None for common in kinds])
     make_folder(folder)
-    for split, images in parts.items():
-        kept = [a for image in images for a in of[id(image)]]
-        named = [{**image, "file_name": _from(root, beside, image.get("file_name", ""))} for image in images]
-        write_json(folder / f"{split}.json", {**raw, "images": named, "annotations": kept})
+    for split, some in parts.items():
+        taken = {
+            "images": [image for image, _ in some],
+            "annotations": [a for _, of_it in some for a in of_it],
+        }
+        write_json(folder / f"{split}.json", {**raw, **taken})
     tables = [str((folder / f"{split}.json").resolve()) for split in ("train", "val")]
     return Found(kind, "detection", "coco", root, *tables)
 
@@ -62,8 +72,7 @@ def _from(root: Path, beside: Path, name: str) -> str:
 
 
 def voc(root: Path, folder: Path) -> Found | None:
-    boxes = {path.stem: path for path in sorted(root.rglob("*.xml"))}
-    pairs = [(picture, boxes[picture.stem]) for picture in pictures_in(root) if picture.stem in boxes]
+    pairs = partners(pictures_in(root), sorted(root.rglob("*.xml")))
     if not pairs:
         return None
     of = [names_of(xml) for _, xml in pairs]
@@ -75,8 +84,7 @@ def voc(root: Path, folder: Path) -> Found | None:
 
 
 def yolo(root: Path, folder: Path) -> Found | None:
-    texts = {path.stem: path for path in sorted(root.rglob("*.txt")) if _is_yolo(path)}
-    pairs = [(picture, texts[picture.stem]) for picture in pictures_in(root) if picture.stem in texts]
+    pairs = partners(pictures_in(root), [path for path in sorted(root.rglob("*.txt")) if _is_yolo(path)])
     if not pairs:
         return None
     images, annotations = [], []
@@ -85,12 +93,12 @@ def yolo(root: Path, folder: Path) -> Found | None:
         images.append(
             {"id": number, "file_name": str(picture.relative_to(root)), "width": width, "height": height}
         )
-        for line in read_lines(text, "labels file"):
+        for number_of_line, line in enumerate(read_lines(text, "labels file"), 1):
             if line.split():
-                kind, *numbers = (float(word) for word in line.split())
+                kind, numbers = _row(line, f"{text}:{number_of_line}")
                 box = _box(numbers, width, height)
                 annotations.append(
-                    {"id": len(annotations), "image_id": number, "category_id": int(kind), "bbox": box}
+                    {"id": len(annotations), "image_id": number, "category_id": kind, "bbox": box}
                 )
     labels = _yolo_names(root, max((a["category_id"] for a in annotations), default=0) + 1)
     categories = [{"id": i, "name": name} for i, name in enumerate(labels)]
@@ -112,6 +120,17 @@ def _is_yolo(path: Path) -> bool:
         if len(values) < 5 or values[0] != int(values[0]) or not all(-0.01 <= v <= 1.01 for v in values[1:]):
             return False
     return bool(lines)
+
+
+def _row(line: str, where: str) -> tuple[int, list[float]]:
+    """The class and the numbers of a line."""
+    try:
+        kind, *numbers = (float(word) for word in line.split())
+        if kind < 0 or kind != int(kind) or (len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2)):
+            raise ValueError("it must be `class x y width height`, or `class x y x y x y ...`")
+        return int(kind), numbers
+    except ValueError as error:
+        raise UserError(f"{where}: '{line[:80]}' is no box ({error}); mend or remove the line") from error
 
 
 def _box(numbers: Sequence[float], width: int, height: int) -> list[float]:

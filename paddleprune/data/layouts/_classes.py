@@ -1,9 +1,12 @@
 """List files as the commands take them, and a folder a class."""
 
+import logging
 from pathlib import Path
 
 from ...texts import read_lines
-from ._found import SPLITS, Found, divided, pictures_in, written
+from ._found import Found, divided, pictures_in, split_of, written
+
+log = logging.getLogger(__name__)
 
 
 def lists(root: Path, folder: Path) -> Found | None:
@@ -24,36 +27,22 @@ def lists(root: Path, folder: Path) -> Found | None:
 
 
 def classes(root: Path, folder: Path) -> Found | None:
-    given = _given_splits(root)
-    tops = list(given.values()) if given else [root]
-    labels = sorted(
-        {path.name for top in tops for path in top.iterdir() if path.is_dir() and pictures_in(path)}
-    )
+    of = {picture: _class_of(picture.relative_to(root)) for picture in pictures_in(root)}
+    labels = sorted({label for label in of.values() if label})
     if len(labels) < 2:
         return None
-
-    def rows(top: Path) -> list[tuple[str, int]]:
-        return [
-            (str(picture.relative_to(root)), index)
-            for index, label in enumerate(labels)
-            if (top / label).is_dir()
-            for picture in pictures_in(top / label)
-        ]
-
-    if given:
-        parts = {split: rows(top) for split, top in given.items()}
-    else:
-        every = rows(root)
-        parts = divided(root, every, [name for name, _ in every], [index for _, index in every])
-    text = {split: [f"{name}\t{index}" for name, index in part] for split, part in parts.items()}
-    return written("a folder a class", "classification", "imagenet_list", root, folder, text, labels)
+    stray = sum(not label for label in of.values())
+    if stray:
+        log.warning("%d pictures are in no class's folder, they are left out", stray)
+    names = {str(picture.relative_to(root)): labels.index(label) for picture, label in of.items() if label}
+    lines = [f"{name}\t{index}" for name, index in names.items()]
+    parts = divided(root, lines, list(names), list(names.values()))
+    return written("a folder a class", "classification", "imagenet_list", root, folder, parts, labels)
 
 
-def _given_splits(root: Path) -> dict[str, Path]:
-    """{"train": folder, "val": folder} where both are there, under one of their names."""
-    folders = {path.name.lower(): path for path in root.iterdir() if path.is_dir()}
-    found = {
-        split: next((folders[name] for name in names if name in folders), None)
-        for split, names in SPLITS.items()
-    }
-    return {split: path for split, path in found.items() if path} if all(found.values()) else {}
+def _class_of(name: Path) -> str:
+    """The first folder of a picture's name that is no split's; "" where there is none."""
+    folders = name.parts[:-1]
+    if folders and split_of(folders[0]):
+        folders = folders[1:]
+    return folders[0] if folders else ""

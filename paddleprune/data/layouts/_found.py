@@ -1,5 +1,7 @@
 """What the layouts share: how a find is described, pictures in a folder, a split where there is none."""
 
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +13,14 @@ from ...errors import UserError
 from ...files import make_folder, write_text
 from ..images import ENDINGS
 
+log = logging.getLogger(__name__)
+
 VALIDATION = 0.2
-SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "test")}
+SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),  # set aside: nothing is chosen by it
+}
 
 
 @dataclass(frozen=True)
@@ -34,44 +42,78 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
 
 
+def split_of(name: str) -> str:
+    """The split that a path's words name, as `train/x.jpg` or `instances_val2017.json`; "" for none."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((split for split, names in SPLITS.items() if set(names) & set(words)), "")
+
+
+def partners(pictures: Sequence[Path], others: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Pictures with the file of their name among `others`: of several the one that lies nearest, `labels/train/1.txt` for
+    `images/train/1.jpg`. Raises UserError where two are as near."""
+    named: dict[str, list[Path]] = {}
+    for other in others:
+        named.setdefault(other.stem, []).append(other)
+    pairs = []
+    for picture in pictures:
+        near = {other: len(set(other.parts) & set(picture.parts)) for other in named.get(picture.stem, [])}
+        best = [other for other, shared in near.items() if shared == max(near.values())]
+        if len(best) > 1:
+            raise UserError(
+                f"--data: '{best[0]}' and '{best[1]}' could both be of '{picture}'; keep one of them"
+            )
+        pairs += [(picture, other) for other in best]
+    return pairs
+
+
 def divided(
     root: Path, items: Sequence[Any], pictures: Sequence[str], kinds: Sequence[Any]
 ) -> dict[str, list[Any]]:
     """The items by the split that their pictures are in: as VOC's ImageSets/Main says, as folders named train and val
-    say, or a fifth of each kind for validation, at least one of each that has two, always the same."""
-    sets = {split: root / f"ImageSets/Main/{split}.txt" for split in SPLITS}
-    if all(path.is_file() for path in sets.values()):
-        stems = {split: set(path.read_text(encoding="utf-8").split()) for split, path in sets.items()}
-        return {
-            split: [i for i, p in zip(items, pictures, strict=True) if Path(p).stem in stems[split]]
-            for split in sets
-        }
-    places = [
-        next((s for s, names in SPLITS.items() if set(Path(p.lower()).parts[:-1]) & set(names)), "")
-        for p in pictures
-    ]
-    if {"train", "val"} <= set(places):
-        return {
-            split: [item for item, place in zip(items, places, strict=True) if place == split]
-            for split in SPLITS
-        }
-    rng = np.random.default_rng(0)
-    chosen: set[int] = set()
+    say, or a fifth of each kind for validation, at least one of each that has two, always the same. Pictures in a
+    folder named test are set aside, if there are others."""
+    places = _of_sets(root, pictures) or [split_of(str(Path(name).parent)) for name in pictures]
+    if set(places) - {"test"}:
+        aside = places.count("test")
+        if aside:
+            log.warning("%d pictures in a folder named test are set aside", aside)
+    else:
+        places = [""] * len(places)
+    if not {"train", "val"} <= set(places):
+        rest = [i for i, place in enumerate(places) if place != "test"]
+        chosen = _some_of_each([kinds[i] for i in rest])
+        for number, i in enumerate(rest):
+            places[i] = "val" if number in chosen else "train"
+    return {
+        split: [item for item, place in zip(items, places, strict=True) if place == split]
+        for split in ("train", "val")
+    }
+
+
+def _of_sets(root: Path, pictures: Sequence[str]) -> list[str]:
+    """The split of each picture in VOC's own lists, test for those in neither; nothing where there are none."""
+    sets = {split: root / f"ImageSets/Main/{split}.txt" for split in ("train", "val")}
+    if not all(path.is_file() for path in sets.values()):
+        return []
+    stems = {split: set(path.read_text(encoding="utf-8").split()) for split, path in sets.items()}
+    return [next((s for s in sets if Path(name).stem in stems[s]), "test") for name in pictures]
+
+
+def _some_of_each(kinds: Sequence[Any]) -> set[int]:
+    """Places of a fifth of each kind, drawn anew alike."""
+    rng, chosen = np.random.default_rng(0), set()
     for kind in sorted(set(kinds), key=str):
         members = [i for i, one in enumerate(kinds) if one == kind]
         count = max(1, round(VALIDATION * len(members))) if len(members) > 1 else 0
         chosen.update(int(i) for i in rng.permutation(members)[:count])
-    return {
-        "train": [item for i, item in enumerate(items) if i not in chosen],
-        "val": [item for i, item in enumerate(items) if i in chosen],
-    }
+    return chosen
 
 
 def written(
     kind: str, task: str, reader: str, root: Path, folder: Path, parts: dict[str, list[str]],
     labels: Sequence[str] = (), **settings: Any,
 ) -> Found:  # fmt: skip
-    """The lists and labels in `folder`, which stay as they are where they are there already."""
+    """The lists and labels, written into `folder`."""
     make_folder(folder)
     for split, lines in parts.items():
         if not lines:

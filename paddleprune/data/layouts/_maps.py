@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import UserError
 from ...texts import read_lines
 from ..images import read_values
-from ._found import Found, divided, pictures_in, written
+from ._found import Found, divided, partners, pictures_in, written
 
 IMAGES = ("images", "imgs", "jpegimages", "image", "img")
 MASKS = ("masks", "mask", "segmentationclass", "annotations", "labels", "gt")
@@ -18,25 +18,29 @@ LOOKED_AT = 200  # masks whose values are counted
 
 
 def beside(root: Path, folder: Path) -> Found | None:
-    folders = {path.name.lower(): path for path in sorted(root.rglob("*")) if path.is_dir()}
-    images = next((folders[name] for name in IMAGES if name in folders), None)
-    if images is None:
-        return None
+    pictures = _below(root, IMAGES)
     for task, names in (("matting", ALPHAS), ("segmentation", MASKS)):
-        maps = next((folders[name] for name in names if name in folders and pictures_in(folders[name])), None)
-        if maps is None or maps == images:
-            continue
-        of = {path.stem: path for path in pictures_in(maps)}
-        pairs = [(picture, of[picture.stem]) for picture in pictures_in(images) if picture.stem in of]
+        pairs = partners(pictures, _below(root, names))
         if not pairs:
             continue
-        lines = [f"{picture.relative_to(root)}\t{m.relative_to(root)}" for picture, m in pairs]
-        parts = divided(root, lines, [str(p.relative_to(root)) for p, _ in pairs], [0] * len(lines))
+        lines = [f"{picture.relative_to(root)}\t{other.relative_to(root)}" for picture, other in pairs]
+        parts = divided(
+            root, lines, [str(picture.relative_to(root)) for picture, _ in pairs], [0] * len(lines)
+        )
         if task == "matting":
             return written("images beside alphas", task, "matting_pairs", root, folder, parts)
-        labels, settings = _of_masks(root, [m for _, m in pairs])
+        labels, settings = _of_masks(root, [mask for _, mask in pairs])
         return written("images beside masks", task, "seg_list", root, folder, parts, labels, **settings)
     return None
+
+
+def _below(root: Path, names: Sequence[str]) -> list[Path]:
+    """Pictures in folders of one of these names."""
+    return [
+        picture
+        for picture in pictures_in(root)
+        if {part.lower() for part in picture.relative_to(root).parts[:-1]} & set(names)
+    ]
 
 
 def _of_masks(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
