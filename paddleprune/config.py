@@ -73,12 +73,8 @@ class TrainConfig:
     teacher: str = ""  # a model directory; empty = the model that is pruned
     match: str = ""  # the teacher's feature maps, too: nst | ofd | spkd
     match_weight: float = 1.0  # of theirs beside what is said
-    match_layers: list[str] = field(
-        default_factory=list
-    )  # names of layers; empty = those of the model's card
-    sparsity: dict = field(
-        default_factory=dict
-    )  # {part of the model, or all: weight of L1 on batch norms' scales}
+    match_layers: list[str] = field(default_factory=list)  # names; empty = those of the model's card
+    sparsity: dict = field(default_factory=dict)  # {part, or all: weight of L1 on batch norms' scales}
     scales: float = 0.0  # with sparsity: where the scales begin, their shifts frozen at 0; 0 = as they are
     sizes: list[int] = field(default_factory=list)  # of detection: each batch gets one of these sides
     region: str = "divided"  # of yolov2: how its loss is written, divided | original | later

@@ -4,13 +4,16 @@ Scripts of its pruning tutorials run with `import paddleprune as pdx`; what they
 has no counterpart is named in one line.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from .errors import UserError
 from .lookup import suggest
 
-# PaddleX's transform -> ours, its arguments -> ours; None: it has no effect here.
+log = logging.getLogger(__name__)
+
+# PaddleX's transform -> ours, its arguments -> ours; None: it has no effect here, which is said.
 SIZES = {"crop_size": "size", "short_size": "size", "target_size": "size", "max_size": None, "interp": None,
          "lower_scale": None, "lower_ratio": None, "upper_ratio": None}  # fmt: skip
 DISTORT = {f"{what}_range": what for what in ("brightness", "contrast", "saturation")} | dict.fromkeys(
@@ -65,6 +68,11 @@ def transform(name: str, arguments: Mapping[str, Any], boxes: bool = False) -> t
     """Our name and arguments of a transform that PaddleX's name and arguments describe."""
     known = OF_BOXES if boxes and name in OF_BOXES else TRANSFORMS
     ours, names = known.get(name, (name, {}))
+    for key in arguments:
+        if names.get(key, key) is None:
+            log.warning("transforms.%s: %s has no effect here", name, key)
+    if name == "ResizeByLong" and arguments:
+        log.warning("transforms.ResizeByLong: pictures become a square here, their shape is not kept")
     given = {names.get(key, key): value for key, value in arguments.items()}
     return ours, {key: value for key, value in given.items() if key is not None}
 
@@ -81,13 +89,10 @@ def train_options(given: Mapping[str, Any], steps_per_epoch: int) -> dict[str, A
         raise UserError("lr_decay_gamma: steps of the learning rate are to a tenth here; leave it out")
     if "warmup_steps" in rest:
         options["warmup_epochs"] = rest.pop("warmup_steps") / max(1, steps_per_epoch)
-    for nothing in (
-        "use_vdl",
-        "warmup_start_lr",
-        "metric",
-        "label_smooth",
-    ):  # VisualDL's log is always written
-        rest.pop(nothing, None)
+    rest.pop("use_vdl", None)  # its log is always written
+    for nothing in ("warmup_start_lr", "metric"):
+        if rest.pop(nothing, None) is not None:
+            log.warning("train: %s has no effect here", nothing)
     return {**options, **rest}
 
 

@@ -26,13 +26,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT = "DEFAULT"
 UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
-NO_FILE = (
-    "uniform",
-    "slimming",
-    "percentile",
-    "adaptive_fixed",
-    "magnitude",
-)  # strategies that need no sensitivities
+# Strategies that need no sensitivities.
+NO_FILE = ("uniform", "slimming", "percentile", "adaptive_fixed", "magnitude")
 OF_OTHERS = ("adaptive_fixed", "magnitude")  # strategies that end with what they remove
 TAKEN_BY = (  # settings that some strategies have no use for
     (("target",), ("for_target", "least_loss")),

@@ -15,11 +15,8 @@ from .texts import read_json
 
 log = logging.getLogger(__name__)
 
-WHAT = {
-    "filters": "uniform",
-    "percentile": "percentile",
-    "weights": "magnitude",
-}  # what goes, and the strategy that removes it
+# What goes, and the strategy that removes it.
+WHAT = {"filters": "uniform", "percentile": "percentile", "weights": "magnitude"}
 
 
 def sweep(

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from test_cli import CONFIG
 
 from paddleprune import pipeline
 from paddleprune.cli import main
-from paddleprune.config import load_config
+from paddleprune.config import dump_config, load_config
 from paddleprune.data.layouts import look
 from paddleprune.data.sample_data import make
 from paddleprune.export import lite
@@ -101,3 +102,24 @@ def test_a_mistake_is_one_line(digits, tmp_path, capsys, arguments, said):
     error = capsys.readouterr().err
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_trained_model_belongs_to_its_data(digits, tmp_path, capsys):
+    run = tmp_path / "run"
+    (run / "best_model").mkdir(parents=True)
+    (run / "best_model/model.yml").write_text("format: 1\n")
+    command = [
+        "compress",
+        "--data",
+        str(digits),
+        "--save_dir",
+        str(tmp_path / "out"),
+        "--weights",
+        str(run / "best_model"),
+    ]
+    assert main(command) == 2
+    assert "is not in the folder of its run" in capsys.readouterr().err
+    config = load_config(CONFIG)
+    (run / "config.yml").write_text(dump_config(config))
+    assert main(command) == 2
+    assert f"was trained on '{config.data.root}'; give that folder" in capsys.readouterr().err

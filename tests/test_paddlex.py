@@ -102,6 +102,15 @@ def test_what_is_not_here_is_said(shelf, name, said):
         getattr(getattr(pdx, shelf), name)
 
 
+def test_what_has_no_effect_is_said(caplog):
+    assert pdx.cls.transforms.ResizeByShort(short_size=8, max_size=16) == {"ResizeByShort": {"size": 8}}
+    assert "transforms.ResizeByShort: max_size has no effect here" in caplog.text
+    assert pdx.seg.transforms.ResizeByLong(long_size=8) == {"Resize": {"size": 8}}
+    assert "their shape is not kept" in caplog.text
+    paddlex_names.train_options({"warmup_start_lr": 0.1}, 20)
+    assert "warmup_start_lr has no effect" in caplog.text
+
+
 def test_options_of_train():
     found = paddlex_names.train_options(
         {"warmup_steps": 10, "lr_decay_epochs": [3], "use_vdl": True, "seed": 1}, 20

@@ -112,8 +112,7 @@ def _begun(options: Options) -> Path:
 def _dense(options: Options, folder: Path) -> Path:
     """The model directory of the dense network, trained if it is not given."""
     if (Path(options.weights) / "model.yml").is_file():
-        _say(f"the model that is given, {options.weights}, is taken as it is")
-        return Path(options.weights)
+        return _given(Path(options.weights), Path(options.data))
     run = folder / "dense"
     if (run / "metrics.json").is_file():
         return run / "best_model"
@@ -132,6 +131,22 @@ def _dense(options: Options, folder: Path) -> Path:
 
     _train(run, folder / "dense.yml", config)
     return run / "best_model"
+
+
+def _given(model: Path, data: Path) -> Path:
+    """A trained model's directory. Raises UserError where its run, whose recipe is used again, is of other data."""
+    from ..config import load_config
+
+    run = model.parent / "config.yml"
+    if not run.is_file():
+        raise UserError(f"--weights: '{model}' is not in the folder of its run, whose config.yml is needed")
+    root = Path(load_config(run).data.root)
+    if root.resolve() != data.resolve():
+        raise UserError(
+            f"--data: '{data}', but the model of --weights was trained on '{root}'; give that folder"
+        )
+    _say(f"the model that is given, {model}, is not trained again")
+    return model
 
 
 def _pruned_config(options: Options, folder: Path, dense: Path, what: str, value: float) -> str:

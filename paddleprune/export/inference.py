@@ -34,8 +34,7 @@ def export_inference(network: nn.Layer, image_shape: tuple[int, ...]) -> Exporte
     """`network` in evaluation mode for images [N, *image_shape], N free."""
     with portable_unpooling():
         traced = trace(network, image_shape)
-    outputs = list(traced.outputs)
-    model, weights = serialize(traced, traced.program, [traced.input], outputs)
+    model, weights = serialize(traced)
     return Exported(_anonymous(model), weights, traced.input, traced.outputs)
 
 

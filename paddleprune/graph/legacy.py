@@ -201,12 +201,12 @@ def _has_shape(variable: Any) -> bool:
     return variable.type == framework.core.VarDesc.VarType.LOD_TENSOR
 
 
-def serialize(traced: Traced, program: Any, feeds: list[str], fetches: list[str]) -> tuple[bytes, bytes]:
-    """The part of `program` from variables `feeds` to `fetches`, as (.pdmodel, .pdiparams) bytes."""
+def serialize(traced: Traced) -> tuple[bytes, bytes]:
+    """The whole program, up to what the network is deployed for, as (.pdmodel, .pdiparams) bytes."""
     with legacy(), paddle.static.scope_guard(paddle.static.Scope()):
-        block = program.global_block()
-        ins, outs = [block.var(n) for n in feeds], [block.var(n) for n in fetches]
-        part = paddle.static.normalize_program(program, ins, outs)
+        block = traced.program.global_block()
+        outs = [block.var(name) for name in traced.outputs]
+        part = paddle.static.normalize_program(traced.program, [block.var(traced.input)], outs)
         scope = paddle.static.global_scope()
         for variable in part.list_vars():
             if variable.persistable and variable.name in traced.tensors:

@@ -21,7 +21,7 @@ from ..lookup import suggest
 
 KINDS = ("nst", "ofd", "spkd")
 TINY = 1e-7
-OPEN = 1e-3  # probability of being above zero from which on a unit has a margin of its own
+RARELY = 1e-3  # probability of being below zero under which a unit has no margin of its own
 
 
 def nst(said: paddle.Tensor, wanted: paddle.Tensor) -> paddle.Tensor:
@@ -71,7 +71,7 @@ def margins(scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     mean = shift - deviation * np.exp(-np.square(shift / deviation) / 2) / (
         math.sqrt(2 * math.pi) * np.maximum(below, 1e-300)
     )
-    return np.where(below > OPEN, mean, -3 * deviation).astype(np.float32)
+    return np.where(below > RARELY, mean, -3 * deviation).astype(np.float32)
 
 
 class Features(nn.Layer):
