@@ -5,7 +5,6 @@ in `manifest.json`.
 """
 
 import argparse
-import functools
 import hashlib
 import json
 import sys
@@ -14,11 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from drawing import draw
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 SHOWN = 0.3  # score of a box that is reported
-FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts",
-         "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
@@ -226,63 +224,6 @@ RESULTS = {
 
 
 # pictures --------------------------------------------------------------------------------
-
-
-def draw(picture, result, background=(0, 160, 80)):
-    """uint8 RGB of the same size: the person on a plain background, classes in colours, boxes, or the
-    label."""
-    if "alpha" in result:
-        alpha = result["alpha"][..., None] / 255
-        return (alpha * picture + (1 - alpha) * np.float64(background)).round().astype(np.uint8)
-    if "mask" in result:
-        hues = (np.arange(256) * 67 % 180).astype(np.uint8)
-        colours = cv2.cvtColor(
-            np.dstack([hues, np.full(256, 200), np.full(256, 230)]).astype(np.uint8), cv2.COLOR_HSV2RGB
-        )[0]
-        return (0.45 * picture + 0.55 * colours[result["mask"]]).round().astype(np.uint8)
-    drawn = np.ascontiguousarray(picture)
-    for row in result.get("boxes", []):
-        x1, y1, x2, y2 = (round(v) for v in row["box"])
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), (255, 255, 0), 2)
-        _write(drawn, f"{row['label']} {row['score']:.2f}", (x1, max(12, y1 - 4)))
-    if "top" in result:
-        best = result["top"][0]
-        _write(drawn, f"{best['label']} {100 * best['score']:.1f} %", (4, 18))
-    return drawn
-
-
-def _write(picture, text, place):
-    """Text with its base at `place`. OpenCV's font has ASCII alone: what else there is needs Pillow, and a font
-    of the system's that has the letters; without them it is written as numbers of its letters."""
-    font = None if text.isascii() else _font_for(frozenset(c for c in text if not c.isascii()))
-    if font is None:
-        plain = text.encode("ascii", "backslashreplace").decode()
-        cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
-        return
-    from PIL import Image, ImageDraw
-
-    image = Image.fromarray(picture)
-    ImageDraw.Draw(image).text(place, text, fill=(255, 255, 0), font=font, anchor="ls")
-    picture[:] = np.asarray(image)
-
-
-@functools.lru_cache(maxsize=256)
-def _font_for(letters):
-    """A font that draws each of these letters differently from a letter that no font has; or None."""
-    try:
-        from PIL import ImageFont
-    except ImportError:
-        return None
-    for folder in FONTS:
-        for path in sorted(Path(folder).expanduser().rglob("*.[to]t[fc]")):
-            try:
-                font = ImageFont.truetype(str(path), 16)
-                none = bytes(font.getmask("\ufffe"))
-            except OSError:
-                continue
-            if all(c.isspace() or bytes(font.getmask(c)) != none for c in letters):
-                return font
-    return None
 
 
 def find_pictures(path):
