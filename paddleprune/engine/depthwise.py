@@ -1,25 +1,29 @@
 """Depthwise convolutions, trained faster on CPUs.
 
-Paddle's CPU kernel of their backward pass goes from channel to channel and picture to picture with one
-thread; of the many channels of small maps at the end of a MobileNet that is most of a training step. There
-the same sums as one batched matrix product take a fraction of that (`benchmarks/training_step.py`).
+Paddle's CPU kernels of them go from channel to channel and picture to picture with one thread; of the many
+channels of small maps at the end of a MobileNet that is most of a training step. Here a kernel's place is one
+product and one sum over whole maps, with pictures and channels together on the last axis
+(`benchmarks/training_step.py` has the times).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import NamedTuple
 
+import cv2
+import numpy as np
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
+from paddle.autograd import PyLayer
 
-MOST = 150  # positions of an output map; of larger ones Paddle's kernel is as fast
+BLOCK = 1 << 17  # numbers of the input that are worked on at a time: they stay in a processor's cache
 
 
 @contextmanager
 def fast_depthwise(network: nn.Layer) -> Iterator[None]:
-    """Inside the block depthwise convolutions in training mode compute small maps the faster way. Their
-    outputs and gradients are those of `nn.Conv2D` but for the rounding of sums."""
+    """Inside the block depthwise convolutions in training mode compute the faster way. Their outputs and
+    gradients are those of `nn.Conv2D` but for the rounding of sums."""
     layers = [layer for layer in network.sublayers(include_self=True) if _fits(layer)]
     if not paddle.device.get_device().startswith("cpu"):
         layers = []
@@ -46,17 +50,93 @@ def _fits(layer: nn.Layer) -> bool:
 
 def _forward(layer: nn.Conv2D, x: paddle.Tensor) -> paddle.Tensor:
     """[N, C, H, W] -> [N, C, H', W'], as the layer's own forward."""
-    kernel, stride, dilation = layer._kernel_size, layer._stride, layer._dilation
-    padding = [layer._padding] * 2 if isinstance(layer._padding, int) else list(layer._padding)
-    images, channels = x.shape[:2]
-    height, width = (
-        (size + 2 * p - d * (k - 1) - 1) // s + 1
-        for size, p, d, k, s in zip(x.shape[2:], padding, dilation, kernel, stride, strict=True)
-    )
-    if not layer.training or not 0 < height * width <= MOST:
+    paddings = [layer._padding] * 2 if isinstance(layer._padding, int) else layer._padding
+    sides = zip(x.shape[2:], layer._kernel_size, layer._stride, paddings, layer._dilation, strict=True)
+    rows, columns = (_along(*side) for side in sides)
+    plain = x.dtype == layer.weight.dtype == paddle.float32
+    if not (layer.training and plain and rows.size > 0 and columns.size > 0):
         return nn.Conv2D.forward(layer, x)
-    columns = F.unfold(x, list(kernel), strides=list(stride), paddings=padding, dilations=list(dilation))
-    columns = columns.reshape([images, channels, kernel[0] * kernel[1], height * width])
-    out = paddle.matmul(layer.weight.reshape([1, channels, 1, -1]), columns)
-    out = out.reshape([images, channels, height, width])
-    return out if layer.bias is None else out + layer.bias.reshape([1, channels, 1, 1])
+    out = _Depthwise.apply(x, layer.weight, rows, columns)
+    return out if layer.bias is None else out + layer.bias.reshape([1, -1, 1, 1])
+
+
+class _Axis(NamedTuple):
+    """One axis of an output map: its size, and per place of the kernel (where it writes, where it reads)."""
+
+    size: int
+    places: list[tuple[slice, slice]]
+
+
+def _along(size: int, kernel: int, stride: int, padding: int, dilation: int) -> _Axis:
+    out = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    places = []
+    for place in range(kernel):
+        shift = place * dilation - padding  # output o reads input o * stride + shift
+        first = max(0, -(shift // stride))
+        last = max(first, min(out, (size - 1 - shift) // stride + 1))
+        start = first * stride + shift
+        stop = max(start, start + (last - first - 1) * stride + 1)
+        places.append((slice(first, last), slice(start, stop, stride)))
+    return _Axis(out, places)
+
+
+def _taps(rows: _Axis, columns: _Axis) -> Iterator[tuple[int, int, tuple, tuple]]:
+    """Places of the kernel that touch the picture: row, column, where they write, where they read."""
+    for i, (to_row, from_row) in enumerate(rows.places):
+        for j, (to_column, from_column) in enumerate(columns.places):
+            if to_row.start < to_row.stop and to_column.start < to_column.stop:
+                yield i, j, (to_row, to_column), (from_row, from_column)
+
+
+def _blocks(x: np.ndarray) -> Iterator[slice]:
+    pictures = max(1, BLOCK // x[0].size)
+    return (slice(start, start + pictures) for start in range(0, len(x), pictures))
+
+
+def _last(x: np.ndarray) -> np.ndarray:
+    """[N, C, H, W] -> [H, W, N * C]."""
+    pictures, channels, height, width = x.shape
+    return cv2.transpose(x.reshape(pictures * channels, -1)).reshape(height, width, -1)
+
+
+class _Depthwise(PyLayer):
+    """x [N, C, H, W], weight [C, 1, h, w] -> [N, C, H', W'], all float32."""
+
+    @staticmethod
+    def forward(ctx, x, weight, rows, columns):
+        ctx.frozen = x.stop_gradient, weight.stop_gradient
+        x, weight = x.numpy(), weight.numpy()
+        ctx.seen = x, weight, rows, columns
+        out = np.empty((*x.shape[:2], rows.size, columns.size), x.dtype)
+        for block in _blocks(x):
+            read = _last(x[block])
+            written = np.zeros((rows.size, columns.size, read.shape[-1]), x.dtype)
+            room = np.empty_like(written)
+            for i, j, to, start in _taps(rows, columns):
+                part = read[start]
+                product = room[: part.shape[0], : part.shape[1]]
+                np.multiply(part, np.tile(weight[:, 0, i, j], len(x[block])), out=product)
+                written[to] += product
+            out[block] = cv2.transpose(written.reshape(-1, read.shape[-1])).reshape(out[block].shape)
+        return paddle.to_tensor(out)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight, rows, columns = ctx.seen
+        gradient = gradient.numpy()
+        of_x, of_weight = np.empty_like(x), np.zeros_like(weight)
+        for block in _blocks(x):
+            read, given = _last(x[block]), _last(gradient[block])
+            written = np.zeros_like(read)
+            room = np.empty(given.size, x.dtype)
+            for i, j, to, start in _taps(rows, columns):
+                part = given[to]
+                product = room[: part.size].reshape(part.shape)
+                np.multiply(part, np.tile(weight[:, 0, i, j], len(x[block])), out=product)
+                written[start] += product
+                np.multiply(part, read[start], out=product)
+                sums = np.ones(part.shape[0] * part.shape[1], x.dtype) @ product.reshape(-1, part.shape[2])
+                of_weight[:, 0, i, j] += sums.reshape(-1, x.shape[1]).sum(axis=0)
+            of_x[block] = cv2.transpose(written.reshape(-1, read.shape[-1])).reshape(x[block].shape)
+        found = zip((of_x, of_weight), ctx.frozen, strict=True)
+        return tuple(None if frozen else paddle.to_tensor(array) for array, frozen in found)
