@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 from test_clients import assert_alike, client, some_pictures, train_small, trained  # noqa: F401
 
 from paddleprune.data.transforms import Compose
@@ -117,6 +118,40 @@ def test_the_same_tensor_as_the_transforms(run, exported, tmp_path, transforms, 
     found = np.fromfile(tmp_path / "x.bin", np.float32).reshape(3, 32, 32)
     expected = Compose(transforms)({"image": picture[..., ::-1]}, np.random.default_rng(0))["image"]
     np.testing.assert_allclose(found, expected.transpose(2, 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["webp", "jpg"])
+def test_pictures_are_seen_as_they_are_shown(run, exported, tmp_path, ending, orientation):
+    rows, columns = np.mgrid[:40, :40]
+    picture = np.stack([3 * rows, 3 * columns, rows + columns], 2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    quality = {"lossless": True} if ending == "webp" else {"quality": 100}
+    Image.fromarray(picture).save(tmp_path / f"p.{ending}", exif=exif, **quality)
+    done = run("--model", exported, "--input", tmp_path / f"p.{ending}", "--save_dir", tmp_path / "out",
+               "--dump_input", tmp_path / "x.bin")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = np.fromfile(tmp_path / "x.bin", np.float32).reshape(3, 32, 32)
+    steps = json.loads((exported / "manifest.json").read_text())["transforms"]
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / f"p.{ending}")))
+    expected = Compose(steps)({"image": shown}, np.random.default_rng(0))["image"].transpose(2, 0, 1)
+    np.testing.assert_allclose(found, expected, atol=0.1)  # two decoders of JPEG
+
+
+def test_names_that_cannot_be_written_are_drawn_by_number(run, exported, tmp_path):
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((64, 160, 3), np.uint8))
+    drawn = []
+    for name in ("class {}", "\u7c7b {}", "c\u00e9 {}"):
+        model = altered(exported, tmp_path / name, labels=[name.format(i) for i in range(10)])
+        done = run("--model", model, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out")
+        assert done.returncode == 0, done.stderr
+        top = json.loads((tmp_path / "out/results.json").read_text())["p.png"]["top"][0]
+        assert top["label"] == name.format(top["index"])
+        drawn.append(cv2.imread(str(tmp_path / "out/p.png")))
+    assert drawn[0].any()
+    np.testing.assert_array_equal(drawn[1], drawn[0])
+    np.testing.assert_array_equal(drawn[2], drawn[0])
 
 
 def test_the_same_results_as_the_python_client(run, trained, tmp_path):  # noqa: F811

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "manifest.h"
+#include "orientation.h"
 #include "preprocess.h"
 #include "results.h"
 #include "runner.h"
@@ -79,15 +80,17 @@ std::vector<std::string> pictures(const std::string& path) {
 // RGB, 8 bits.
 cv::Mat read(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::vector<unsigned char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   cv::Mat picture;
+  const int orientation = webp_orientation(bytes);
+  const int flags = orientation == 1 ? cv::IMREAD_COLOR : cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION;
   try {
-    if (!bytes.empty()) picture = cv::imdecode(bytes, cv::IMREAD_COLOR);
+    if (!bytes.empty()) picture = cv::imdecode(bytes, flags);
   } catch (const cv::Exception&) {  // more pixels than OpenCV takes
   }
   if (picture.empty()) throw std::runtime_error("'" + path + "' is not a readable picture");
   cv::cvtColor(picture, picture, cv::COLOR_BGR2RGB);
-  return picture;
+  return turned(picture, orientation);
 }
 
 double now_ms() {

@@ -69,25 +69,18 @@ cv::Mat alpha_of(const Output& output, cv::Size size) {
   return result;
 }
 
-// OpenCV's font has ASCII alone; of other letters the bytes are written, and results.json has them as they are.
-std::string ascii(const std::string& text) {
-  std::string plain;
-  for (const unsigned char c : text) {
-    char code[8];
-    std::snprintf(code, sizeof code, "\\x%02x", c);
-    plain += c < 0x80 ? std::string(1, static_cast<char>(c)) : code;
-  }
-  return plain;
+// OpenCV's font has ASCII alone: a class whose name has other letters is drawn by its number, and results.json has
+// the name.
+std::string title_of(const json& row) {
+  const std::string label = row.at("label");
+  const bool plain = std::all_of(label.begin(), label.end(), [](unsigned char c) { return c < 0x80; });
+  char text[32];
+  std::snprintf(text, sizeof text, " %.1f %%", 100 * row.at("score").get<double>());
+  return (plain ? label : "class " + std::to_string(row.at("index").get<int>())) + text;
 }
 
 void write(cv::Mat& picture, const std::string& text, cv::Point place) {
-  cv::putText(picture, ascii(text), place, cv::FONT_HERSHEY_SIMPLEX, 0.5, cv::Scalar(255, 255, 0), 1, cv::LINE_AA);
-}
-
-std::string percent(double score) {
-  char text[32];
-  std::snprintf(text, sizeof text, " %.1f %%", 100 * score);
-  return text;
+  cv::putText(picture, text, place, cv::FONT_HERSHEY_SIMPLEX, 0.5, cv::Scalar(255, 255, 0), 1, cv::LINE_AA);
 }
 
 // A hue per class, far from its neighbours'.
@@ -138,11 +131,10 @@ cv::Mat draw(const cv::Mat& picture, const Result& result) {
     const auto box = row.at("box").get<std::vector<double>>();
     const cv::Point low(cvRound(box[0]), cvRound(box[1])), high(cvRound(box[2]), cvRound(box[3]));
     cv::rectangle(drawn, low, high, cv::Scalar(255, 255, 0), 2);
-    write(drawn, row.at("label").get<std::string>() + percent(row.at("score")), {low.x, std::max(12, low.y - 4)});
+    write(drawn, title_of(row), {low.x, std::max(12, low.y - 4)});
   }
   if (result.facts.contains("top")) {
-    const auto& best = result.facts.at("top").at(0);
-    write(drawn, best.at("label").get<std::string>() + percent(best.at("score")), {4, 18});
+    write(drawn, title_of(result.facts.at("top").at(0)), {4, 18});
   }
   return drawn;
 }
