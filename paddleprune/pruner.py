@@ -91,7 +91,7 @@ class Pruner:
             return None
         return Observed(self.network, self.example, self.groups, self.pictures)
 
-    def _scores(self, criterion: str | None) -> tuple[str, dict[str, np.ndarray]]:
+    def _scores(self, criterion: str | None) -> tuple[str, Mapping[str, np.ndarray]]:
         name = criterion or ("l1_norm" if self.pictures is None else criteria.RECONSTRUCTION)
         return name, criteria.scores(name, self.groups, self.network, self.observed)
 

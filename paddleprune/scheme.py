@@ -12,6 +12,7 @@ from .errors import UserError
 from .files import shipped
 from .lookup import suggest
 from .models import card
+from .progress import bar
 from .pruning import criteria, interop
 from .pruning.adaptive import adaptive_fixed
 from .pruning.groups import Groups
@@ -279,7 +280,9 @@ def plan_of(
     scheme: Scheme, align: int, groups: Groups, network: nn.Layer, observed: Observed | None = None
 ) -> Plan:
     """The channels that go, by the scheme's criterion."""
-    scores = criteria.scores(scheme.criterion, groups, network, observed)
+    every = criteria.scores(scheme.criterion, groups, network, observed)
+    losing = [name for name, ratio in scheme.ratios.items() if ratio > 0]
+    scores = {name: every[name] for name in bar(losing, "rank channels", len(losing), "group")}
     return make_plan(groups, scheme.ratios, scores, scheme.align or align)
 
 

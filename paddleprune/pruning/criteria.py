@@ -83,7 +83,7 @@ def refuse_unknown(name: str) -> None:
 
 def scores(
     name: str, groups: Groups, network: nn.Layer, observed: Observed | None = None
-) -> dict[str, np.ndarray]:
+) -> Mapping[str, np.ndarray]:
     """The criterion `name` over all groups of `network`. Raises UserError for an unknown one, and for `reconstruction`
     without a network that has been `observed` on pictures."""
     refuse_unknown(name)

@@ -1,9 +1,8 @@
 """A dense network as it is on a few pictures: what each group's channels carry, and what could stand in for them."""
 
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import paddle
@@ -20,11 +19,34 @@ from .reconstruction import Moments, Ranked, moments_of, ranked
 from .sensitivity import RATIOS
 from .surgery import masked
 
+T = TypeVar("T")
+
+
+class OnDemand(Mapping[str, T]):
+    """{name: make(name)} of `names`; each is made when it is first asked for."""
+
+    def __init__(self, names: Iterable[str], make: Callable[[str], T]):
+        self._names, self._make, self._made = dict.fromkeys(names), make, dict[str, T]()
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
 
 class Observed:
     """`moments` {weight: a list, of each block} of the layers that read groups; of layers without one nothing is known.
 
-    The network is run once on `pictures`, a batch of its inputs. Its weights are not changed.
+    `ranked` {group: the order in which its units go, and what is lost on the way}, on demand; None where nothing is
+    known. The network is run once on `pictures`, a batch of its inputs. Its weights are not changed.
     """
 
     def __init__(self, network: nn.Layer, example: Example, groups: Groups, pictures: np.ndarray):
@@ -36,26 +58,25 @@ class Observed:
         }
         for reader in self.readers.values():
             reader.inputs.clear()
+        self.ranked: Mapping[str, Ranked | None] = OnDemand(
+            groups, lambda name: ranked(groups[name], self.moments)
+        )
         self._weights = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
 
-    @functools.cached_property
-    def ranked(self) -> dict[str, Ranked | None]:
-        """The order in which each group's units go, and what is lost on the way; None where nothing is known."""
-        every = bar(self.groups.values(), "rank channels", len(self.groups))
-        return {group.name: ranked(group, self.moments) for group in every}
+    def scores(self) -> Mapping[str, np.ndarray]:
+        """The criterion `reconstruction`, on demand; where nothing is known of a group, `l1_norm`."""
+        return OnDemand(self.groups, self._score)
 
-    def scores(self) -> dict[str, np.ndarray]:
-        """The criterion `reconstruction`; where nothing is known of a group, `l1_norm`."""
-        return {
-            name: criteria.l1_norm(self.groups[name], self._weights) if found is None else found.scores
-            for name, found in self.ranked.items()
-        }
+    def _score(self, name: str) -> np.ndarray:
+        found = self.ranked[name]
+        return criteria.l1_norm(self.groups[name], self._weights) if found is None else found.scores
 
     def curves(self) -> dict[str, dict[float, float]]:
         """{group: {ratio: share of variance that is lost}} of the groups that are known: what can be said of
         sensitivities without evaluating anything."""
         found: dict[str, dict[float, float]] = {}
-        for name, known in self.ranked.items():
+        for name in bar(self.groups, "rank channels", len(self.groups), "group"):
+            known = self.ranked[name]
             if known is not None:
                 counts = {ratio: round(ratio * len(known.residuals)) for ratio in RATIOS}
                 found[name] = {

@@ -1,5 +1,6 @@
 """Replay on whichever of a network's programs says what the network says."""
 
+import functools
 import logging
 from collections.abc import Callable
 
@@ -27,9 +28,12 @@ def trusted_replay(
 ) -> ReplayEngine | None:  # fmt: skip
     """A replay engine whose outputs for the inputs `probe` are the network's; None if there is none. `batch`: how many
     inputs come at a time at the most, `images` how many in all."""
-    graphs = [graph for legacy in (True, False) if (graph := _graph(network, example, batch, legacy))]
+    graph_for = functools.cache(lambda legacy: _graph(network, example, batch, legacy))
     for onednn in (False,) if _crashes_onednn(groups) else (True, False):
-        for graph in graphs:
+        for legacy in (True, False):
+            graph = graph_for(legacy)
+            if graph is None:
+                continue
             try:
                 engine = ReplayEngine(groups, score, threads, onednn, images, graph, observed)
             except ValueError as error:
