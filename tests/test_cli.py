@@ -127,7 +127,6 @@ MISTAKES = {
     "a shard beyond the last": (["@sensitivity", "--shard", "4/3"], "numbered 1/3 to 3/3"),
     "a shard that is none": (["@sensitivity", "--shard", "third"], "must be K/N"),
     "no worker": (["@sensitivity", "--workers", "0"], "--workers: 0 is out of range"),
-    "no such cluster": (["@sensitivity", "--ray", "localhost:1"], "no cluster answers at 'localhost:1'"),
     "merging a file that is not there": (
         ["merge-sensitivities", "{dir}/none.json", "--save_file", "{dir}/m.json"], "none.json' does not exist"),
     "merging what is no table": (

@@ -21,7 +21,8 @@ def test_every_config_builds_a_model_that_can_be_pruned(path):
     config = load_config(path)
     labels = [str(i) for i in range(config.model.args.get("num_classes", 5))]
     args = tasks.make(config, labels).head.arguments(config.model.args)
-    groups = find_groups(models.build(config.model.name, args), tuple(config.data.image_shape))
+    small = tuple(min(size, 64) for size in config.data.image_shape)  # channels do not depend on it
+    groups = find_groups(models.build(config.model.name, args), small)
     assert len(groups) > 3
     Compose(config.data.train_transforms)
     Compose(config.data.eval_transforms)

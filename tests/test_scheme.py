@@ -1,5 +1,6 @@
 """Which ratios: DEFAULT fits any head and size, targets are reached, other tools' files are mapped."""
 
+import functools
 import pickle
 from pathlib import Path
 
@@ -15,9 +16,16 @@ from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.sensitivity import Sensitivities
 
 
+@functools.cache
+def groups_of(classes, size, scale):
+    return find_groups(
+        models.build("mobilenet_v2", {"num_classes": classes, "scale": scale}), (3, size, size)
+    )
+
+
 def mobilenet(classes=3, size=32, scale=0.5):
     network = models.build("mobilenet_v2", {"num_classes": classes, "scale": scale})
-    return network, find_groups(network, (3, size, size))
+    return network, groups_of(classes, size, scale)
 
 
 @pytest.mark.parametrize(("classes", "size", "scale"), [(3, 32, 0.5), (7, 64, 1.0), (1000, 96, 0.35)])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import knowing
+from conftest import LONG, knowing
 
 from paddleprune.analysis import run, workers
 from paddleprune.analysis.decoded import Decoded
@@ -29,7 +29,7 @@ SMALL = [
     "data.eval_transforms=[{Resize: {size: 32}}, Normalize]",
     "data.train_transforms=[{Resize: {size: 32}}, Normalize]",
 ]  # fmt: skip
-PART = (1, 4)  # six groups are enough
+PART = (1, 8)  # four groups are enough
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,8 @@ def whole(job, tmp_path_factory):
     return file
 
 
-def test_two_processes_make_the_same_bytes(job, whole, tmp_path):
-    analyse(job, tmp_path / "s.json", RunOptions(shard=PART, workers=2))
-    assert (tmp_path / "s.json").read_bytes() == whole.read_bytes()
-
-
 def test_a_killed_worker_costs_its_unfinished_group(job, whole, tmp_path):
-    """One of two workers is killed in mid-flight: the file is the same all the same."""
+    """One of two workers is killed in mid-flight: the file is the one that a single process makes."""
     events, killed = [], []
 
     def listen(event):
@@ -74,7 +69,7 @@ def test_a_killed_worker_costs_its_unfinished_group(job, whole, tmp_path):
 
 def test_a_group_that_kills_every_worker_ends_the_analysis(job, whole, tmp_path, monkeypatch):
     real = workers._Worker
-    victim = Sensitivities.read(whole).groups[4]
+    victim = Sensitivities.read(whole).groups[-1]
 
     class Doomed(real):
         def give(self, group, curves):
@@ -88,6 +83,9 @@ def test_a_group_that_kills_every_worker_ends_the_analysis(job, whole, tmp_path,
     assert Sensitivities.read(tmp_path / "s.json").baseline > 0
 
 
+@pytest.mark.skipif(
+    not LONG, reason="a cluster takes a minute to start; PADDLEPRUNE_TEST_LONG=1 (make test-long)"
+)
 def test_a_cluster_makes_the_same_bytes_though_an_actor_is_killed(job, whole, tmp_path):
     ray = pytest.importorskip("ray")
     killed = []

@@ -29,6 +29,15 @@ DEAD = ("dead", "buried")  # layers of TwoHeads that no output depends on
 each_network = pytest.mark.parametrize(("build", "shape"), NETWORKS)
 
 
+FOUND = {}  # groups of the networks above: found once, as names do not change with the weights
+
+
+def groups_of(build, shape):
+    if build not in FOUND:
+        FOUND[build] = find_groups(build(), shape)
+    return FOUND[build]
+
+
 def images(shape):
     return paddle.to_tensor(np.random.default_rng(1).normal(size=(2, *shape)).astype("float32"))
 
@@ -51,8 +60,7 @@ def plan_of(network, groups, ratios, align=1, criterion="l1_norm"):
 
 @each_network
 def test_every_layer_is_in_a_group_or_has_a_reason(build, shape):
-    network = build()
-    groups = find_groups(network, shape)
+    network, groups = build(), groups_of(build, shape)
     assert unaccounted(network, groups) == []
     assert unaccounted(network, groups.without(dict.fromkeys(list(groups)[::2], "so it was asked for"))) == []
 
@@ -62,7 +70,7 @@ def test_keep_all_is_the_identity(build, shape):
     network = randomize(build())
     before, x = weights_of(network), images(shape)
     expected = outputs(network, x)
-    groups = find_groups(network, shape)
+    groups = groups_of(build, shape)
     plan = plan_of(network, groups, dict.fromkeys(groups, 0.0))
     assert plan.kept == {}
     narrow(network, plan, shape)
@@ -78,7 +86,7 @@ def test_pruned_equals_masked(build, shape, data):
     """Zero-masked dense output = pruned output; predicted cost = measured; weights untouched by
     the mask; the plan survives JSON; the pruned network trains."""
     network = randomize(build(), seed=data.draw(st.integers(0, 99)))
-    groups = find_groups(network, shape)
+    groups = groups_of(build, shape)
     ratios = {name: data.draw(st.floats(0, 0.95), label=name) for name in groups}
     plan = plan_of(network, groups, ratios, data.draw(st.sampled_from([1, 2, 8])))
     before, x = weights_of(network), images(shape)
@@ -101,8 +109,7 @@ def test_pruned_equals_masked(build, shape, data):
 
 @each_network
 def test_groups_of_a_pruned_network_are_the_narrow_ones(build, shape):
-    network = build()
-    groups = find_groups(network, shape)
+    network, groups = build(), groups_of(build, shape)
     plan = plan_of(network, groups, dict.fromkeys(groups, 0.5))
     narrow(network, plan, shape)
     after = find_groups(network, shape)

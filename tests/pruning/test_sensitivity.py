@@ -155,7 +155,7 @@ def test_replay_equals_plain_on_every_model(name, kind, tmp_path):
     shape = example.image_shape
     groups = find_groups(network, shape)
     names = list(groups)[1 :: max(1, len(groups) // 2)]
-    x = images(shape, 12)
+    x = images(shape, 4)
     expected = network(paddle.to_tensor(x))
     expected = (expected[0] if isinstance(expected, (list, tuple)) else expected).numpy()
     for metric in (energy, Agreement(expected)):

@@ -125,8 +125,8 @@ def test_trimaps_from_files(tmp_path):
 
 
 @pytest.mark.parametrize("form", formats.FORMATS)
-@pytest.mark.parametrize("size", [(32, 32), (38, 45)], ids=["even", "odd"])
-def test_unpooling_in_every_runtime(form, size):
+def test_unpooling_in_every_runtime(form):
+    size = (38, 45)  # odd on the way down: rows and columns that no window covers
     if form == "lite" and not lite.installed():
         pytest.skip("Paddle Lite is not installed")
     task = tasks.of("matting", "dim", [])
