@@ -14,6 +14,7 @@ from paddle.nn import functional as F
 import paddleprune as pp
 from paddleprune.errors import UserError
 from paddleprune.graph.example import Example
+from paddleprune.pruning import observed as observed_module
 from paddleprune.pruning.compensate import mix, narrow_compensated
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.measure import PlainEngine
@@ -70,6 +71,22 @@ class Doubled(nn.Layer):
 
     def forward(self, x):
         return self.head(F.relu(self.b(self.a(x))))
+
+
+def test_only_groups_that_are_asked_for_are_ranked(monkeypatch):
+    asked, real = [], observed_module.ranked
+    monkeypatch.setattr(
+        observed_module, "ranked", lambda group, m: asked.append(group.name) or real(group, m)
+    )
+    groups, observed = seen(Doubled())
+    assert not asked
+    for _ in range(2):
+        assert len(observed.scores()["a.weight"]) == 8
+    make_plan(groups, {"a.weight": 0.5, "b.0.weight": 0.0}, observed.scores())
+    assert asked == ["a.weight"]
+    assert list(observed.scores()) == list(observed.ranked) == list(groups)
+    with pytest.raises(KeyError):
+        observed.scores()["c.weight"]
 
 
 def test_what_the_others_can_say_goes_without_a_trace():
