@@ -69,7 +69,7 @@ def test_a_killed_worker_costs_its_unfinished_group(job, whole, tmp_path):
 
 def test_a_group_that_kills_every_worker_ends_the_analysis(job, whole, tmp_path, monkeypatch):
     real = workers._Worker
-    victim = Sensitivities.read(whole).groups[-1]
+    victim = list(Sensitivities.read(whole).curves)[-1]
 
     class Doomed(real):
         def give(self, group, curves):
