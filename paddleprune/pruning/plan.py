@@ -90,6 +90,8 @@ class Plan:
                 }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"plan: damaged ({error!r}); prune again") from error
+        if slices is not None:
+            _refuse_contradiction(kept, sizes, slices)
         return Plan(kept, sizes, slices)
 
     def save(self, path: str | Path) -> None:
@@ -113,6 +115,23 @@ def _units(name: str, given: Any, size: Any) -> tuple[int, ...]:
     if not units or list(units) != sorted(set(units)) or not 0 <= units[0] <= units[-1] < _whole(size):
         raise UserError(f"plan: the kept channels of '{name}' are not valid; prune again")
     return units
+
+
+def _refuse_contradiction(
+    kept: Mapping[str, tuple[int, ...]], sizes: Mapping[str, int], slices: Mapping[Place, Slice]
+) -> None:
+    """A group is named by a parameter that it makes narrower; several groups may share that parameter's axis."""
+
+    def fits(name: str, part: Slice) -> bool:
+        gone, here = sizes[name] - len(kept[name]), part.length - len(part.kept)
+        return here == gone if part.length == sizes[name] else part.length > sizes[name] and here >= gone
+
+    for name in kept:
+        own = name.split("#")[0]
+        if not any(parameter == own and fits(name, part) for (parameter, _), part in slices.items()):
+            raise UserError(f"plan: the channels of '{name}' and what is cut out of it differ; prune again")
+    if slices and not kept:
+        raise UserError("plan: it names no group, and cuts all the same; prune again")
 
 
 def _refuse_other(name: str, here: int, wanted: int) -> None:

@@ -86,11 +86,11 @@ def test_kept_channels_without_rounding_are_paddleslims(size, ratio):
 
 
 def test_the_channels_of_lowest_score_go():
-    group = Group("g", 4, (Slot("w", 0, "out", np.arange(4)[:, None]),), ())
-    groups = Groups({"g": group}, {}, ("w",), {"w": (4, 3)}, {}, frozenset("w"), frozenset("w"), None)
-    plan = make_plan(groups, {"g": 0.5}, {"g": np.array([3.0, 1.0, 2.0, 1.0])})
-    assert plan.kept == {"g": (0, 2)}
-    assert list(plan.removed("g")) == [1, 3]
+    group = Group("w", 4, (Slot("w", 0, "out", np.arange(4)[:, None]),), ())
+    groups = Groups({"w": group}, {}, ("w",), {"w": (4, 3)}, {}, frozenset("w"), frozenset("w"), None)
+    plan = make_plan(groups, {"w": 0.5}, {"w": np.array([3.0, 1.0, 2.0, 1.0])})
+    assert plan.kept == {"w": (0, 2)}
+    assert list(plan.removed("w")) == [1, 3]
     assert plan.slices == {("w", 0): Slice(4, (0, 2))}
     assert Plan.from_dict(plan.as_dict()) == plan
 
@@ -99,3 +99,36 @@ def test_the_channels_of_lowest_score_go():
 def test_a_damaged_plan_is_refused(kept):
     with pytest.raises(UserError, match="plan"):
         Plan.from_dict({"format": 1, "groups": {"g": {"size": 4, "kept": kept}}})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"groups": {}},
+        {"groups": {"g": {"size": 4, "kept": [0]}}},
+        {"groups": {"g": {"size": 10**12, "kept": [0, 2]}}},
+        {"groups": {"g": {"size": 4, "kept": [0, 2]}, "../x": {"size": 4, "kept": [0]}}},
+        {"slices": []},
+        {"slices": [{"parameter": "g", "axis": 0, "size": 4, "kept": [0, 1, 2]}]},
+        {"slices": [{"parameter": "g", "axis": 0, "size": 2, "kept": [0]}]},
+    ],
+)
+def test_a_plan_that_contradicts_itself_is_refused(changes):
+    whole = {"format": 2, "groups": {"g": {"size": 4, "kept": [0, 2]}},
+             "slices": [{"parameter": "g", "axis": 0, "size": 4, "kept": [0, 2]}]}  # fmt: skip
+    assert Plan.from_dict(whole).as_dict() == whole
+    with pytest.raises(UserError, match="prune again"):
+        Plan.from_dict({**whole, **changes})
+
+
+def test_groups_that_share_an_axis_are_one_plan():
+    """Two halves of the filters `w`, and units of two positions each."""
+    groups = {
+        "w": {"size": 4, "kept": [0, 1, 2]},
+        "w#2": {"size": 4, "kept": [1]},
+        "v": {"size": 2, "kept": [1]},
+    }
+    slices = [{"parameter": "w", "axis": 0, "size": 8, "kept": [0, 1, 2, 5]},
+              {"parameter": "v", "axis": 0, "size": 4, "kept": [2, 3]}]  # fmt: skip
+    raw = {"format": 2, "groups": groups, "slices": slices}
+    assert Plan.from_dict(raw).as_dict() == raw
