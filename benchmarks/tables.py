@@ -26,7 +26,8 @@ def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
-             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table}  # fmt: skip
+             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table,
+             "training": step_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
@@ -41,6 +42,18 @@ def speed_table(rows: list[dict]) -> str:
         lines.append(
             f"| {row['engine']} | {row['images']} | {row['points']} | {row['evaluated']} | {row['seconds']:.1f} "
             f"| {row['ms_per_image_point']:.2f} | {factor:.1f}x | {row['max_abs_diff']:g} |"
+        )
+    return "\n".join(lines)
+
+
+def step_table(rows: list[dict]) -> str:
+    """Seconds of a training step, with Paddle's depthwise convolutions and with ours."""
+    lines = ["| width | pixels | batch | Paddle's, s | ours, s | faster |", "|---" * 6 + "|"]
+    for row in rows:
+        seconds = row["seconds"]
+        lines.append(
+            f"| {row['scale']:g} | {row['pixels']} | {row['batch']} | {seconds['paddle']:.2f} "
+            f"| {seconds['ours']:.2f} | {row['faster']:.1f}x |"
         )
     return "\n".join(lines)
 
