@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from .engine.pictures import pictures
 from .engine.recalibrate import recalibrate
 from .engine.score import score
 from .errors import UserError
-from .graph.example import Example
+from .graph.example import Example, outputs_of
 from .methods import Distill, Features, KeepZeros, Method, Sparsity
 from .models import card
+from .modes import evaluating
 from .pruning import criteria
 from .pruning.compensate import narrow_compensated
 from .pruning.groups import Groups, find_groups
@@ -128,12 +129,25 @@ def _teacher(config: Config) -> str:
 
 
 def _refuse_other_teacher(teacher: SavedModel, saved: SavedModel) -> None:
-    for key in ("task", "labels"):
-        if teacher.facts[key] != saved.facts[key]:
+    theirs, ours = _what_it_says(teacher, saved.image_shape), _what_it_says(saved, saved.image_shape)
+    for what, said in ours.items():
+        if theirs[what] != said:
             raise UserError(
-                f"train.teacher: '{teacher.folder}' has another {key} ({teacher.facts[key]!s:.80}) than the model "
-                f"({saved.facts[key]!s:.80}); name one that was trained for the same, or set train.distill=0"
+                f"train.teacher: '{teacher.folder}' has another {what} ({theirs[what]!s:.80}) than the model "
+                f"({said!s:.80}); name one that was trained for the same, or set train.distill=0"
             )
+
+
+def _what_it_says(saved: SavedModel, shape: Sequence[int]) -> dict[str, Any]:
+    """What two networks must have in common if one is to learn from the other, for images of `shape`."""
+    anchors = getattr(saved.network, "anchors", None)
+    known = {"task": saved.facts["task"], "labels": saved.facts["labels"], "anchors": anchors}
+    with evaluating(saved.network), paddle.no_grad():
+        try:
+            outputs = outputs_of(saved.network(paddle.zeros([1, *shape])))
+        except Exception as error:  # whatever a forward raises for images that are not its own
+            return {**known, "shape of outputs": f"none for {list(shape)}: {type(error).__name__}"}
+    return {**known, "shape of outputs": [output.shape for output in outputs]}
 
 
 def _choose_channels(

@@ -8,10 +8,10 @@ import pytest
 from conftest import knowing, randomize
 from paddle import nn
 
-from paddleprune import models, pipeline, tasks
+from paddleprune import models, pipeline, prune, tasks
 from paddleprune.config import load_config
 from paddleprune.data.sample_data import make
-from paddleprune.engine.checkpoint import load_model, read_weights
+from paddleprune.engine.checkpoint import SavedModel, load_model, read_weights
 from paddleprune.errors import UserError
 from paddleprune.graph.example import outputs_of
 from paddleprune.methods import Distill
@@ -132,6 +132,29 @@ def test_a_teacher_of_other_classes_is_refused(tmp_path):
     )
     with pytest.raises(UserError, match="train.teacher: .* has another labels|does not fit"):
         pipeline.train(config, tmp_path / "b")
+
+
+def detector(name, **args):
+    args = {**models.card(name).args, "num_classes": 2, **args}
+    facts = {"task": "detection", "labels": ["a", "b"], "image_shape": [3, 64, 64],
+             "model": {"name": name, "args": args}}  # fmt: skip
+    return SavedModel(models.build(name, args), facts)
+
+
+def test_a_teacher_that_says_other_things_is_refused_before_it_teaches():
+    pupil = detector("yolov3")
+    prune._refuse_other_teacher(detector("yolov3", backbone="mobilenet_v2"), pupil)
+    smaller = [[0.5 * side for side in pair] for pair in pupil.network.anchors]
+    with pytest.raises(UserError, match=r"train.teacher: .* has another anchors .* set train.distill=0"):
+        prune._refuse_other_teacher(detector("yolov3", anchors=smaller), pupil)
+    other = detector("yolov2")
+    other.network.anchors = pupil.network.anchors
+    with pytest.raises(UserError, match="another shape of outputs"):
+        prune._refuse_other_teacher(other, pupil)
+    narrower = SavedModel(nn.Conv2D(4, 2, 1), {**pupil.facts, "image_shape": [4, 64, 64]})
+    narrower.network.anchors = pupil.network.anchors
+    with pytest.raises(UserError, match="another shape of outputs .none for .4, 64, 64."):
+        prune._refuse_other_teacher(pupil, narrower)
 
 
 def test_a_layer_that_returns_a_dict_can_be_taught():
