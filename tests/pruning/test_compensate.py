@@ -22,7 +22,6 @@ from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.observed import Observed
 from paddleprune.pruning.plan import make_plan, plan_keeping
 from paddleprune.pruning.readers import observe, pictures_that_fit, readers_of
-from paddleprune.pruning.reconstruction import Moments, _Surgeon, eliminate
 from paddleprune.pruning.replay import ReplayEngine
 from paddleprune.strategies import LeastLoss, Uniform
 
@@ -196,39 +195,6 @@ def test_a_point_is_of_the_network_that_the_user_gets(build, monkeypatch):
         assert np.abs(said(small) - expected).max() <= 2e-4 * np.abs(expected).max()
 
 
-def test_elimination_by_hand():
-    """Independent channels of unit variance that a layer reads with weights 3, 1, 2: the smallest goes first, and
-    what is lost are shares of 9 + 1 + 4."""
-    moments = Moments(np.zeros(3), np.eye(3), np.diag([9.0, 1.0, 4.0]), 1000)
-    found = eliminate([_Surgeon(moments, np.arange(3)[:, None])], 3)
-    assert found.scores.tolist() == [3, 0, 1]
-    np.testing.assert_allclose(found.residuals, [0, 1 / 14, 5 / 14], rtol=1e-3)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10**6), copies=st.integers(1, 2))
-def test_residuals_are_those_of_the_schur_complement(seed, copies):
-    """After each step, against the formula on the channels that are gone."""
-    rng = np.random.default_rng(seed)
-    size = 5 * copies
-    x, weight = rng.normal(size=(400, size)) @ rng.normal(size=(size, size)), rng.normal(size=(size, 7))
-    covariance = np.cov(x.T, bias=True)
-    index = rng.permutation(size).reshape(5, copies)
-    found = eliminate([_Surgeon(Moments(x.mean(0), covariance, weight @ weight.T, 400), index)], 5)
-    order = np.argsort(found.scores)
-    for gone in range(1, 5):
-        removed = index[order[:gone]].ravel()
-        kept = np.setdiff1d(np.arange(size), removed)
-        cross = covariance[np.ix_(removed, kept)]
-        left = covariance[np.ix_(removed, removed)] - cross @ np.linalg.solve(
-            covariance[np.ix_(kept, kept)], cross.T
-        )
-        share = np.trace(weight[removed].T @ left @ weight[removed]) / np.trace(
-            weight.T @ covariance @ weight
-        )
-        assert found.residuals[gone] == pytest.approx(share, rel=0.02, abs=1e-3)
-
-
 def test_the_pruner_with_pictures():
     network = randomize(Concat())
     before = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
@@ -274,11 +240,6 @@ def test_a_constant_is_left_out_where_nothing_takes_it(twice):
     narrow_compensated(mended, plan, TOY_SHAPE, groups, IMAGES)
     far, near = (np.square(said(net) - said(network)).mean() for net in (plain, mended))
     assert near < far
-
-
-def test_what_does_not_vary_costs_nothing():
-    moments = Moments(np.zeros(3), np.zeros((3, 3)), np.eye(3), 10)
-    assert eliminate([_Surgeon(moments, np.arange(3)[:, None])], 3).residuals.tolist() == [0, 0, 0]
 
 
 def test_pictures_that_fit_are_counted_by_activations():
