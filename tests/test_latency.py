@@ -40,7 +40,7 @@ def test_the_cheapest_savings_by_hand():
 
 @given(st.data())
 def test_no_choice_is_cheaper(data):
-    """Against all combinations; savings are whole steps of 1/2000, so that nothing is rounded."""
+    """Against all combinations; savings are whole steps of the knapsack, so that nothing is rounded."""
     names = ["a", "b", "c"]
     step = st.integers(0, 400).map(lambda n: n / 2000)
     loss = st.floats(0, 0.5)
