@@ -1,10 +1,9 @@
-"""Groups shared out among the machines of a Ray cluster. The driver alone writes the file.
+"""Hands that are actors of a Ray cluster.
 
-Each Ray actor prepares the job for itself, so the model's folder and the data must be found under the
-same paths on every machine, and the package be installed there. An actor that dies costs its group.
+Each actor prepares the job for itself, so the model's folder and the data must be found under the same paths on every
+machine, and the package be installed there. An actor that dies costs its group.
 """
 
-import collections
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -12,43 +11,27 @@ from typing import Any
 from ..errors import UserError
 from ..pruning.measure import Found
 from ..pruning.sensitivity import Points
+from . import sharing
 from .job import Job, Prepared
-from .workers import _again
 
 
 def shared_out(
-    job: Job, groups: list[str], curves: Mapping[str, Mapping[float, float]], baseline: float,
-    count: int, address: str,
-) -> Found:  # fmt: skip
-    """Like `workers.shared_out`, on a cluster. `address`: "local" for a cluster of this machine alone,
-    "auto" for the one that this machine belongs to, or HOST:PORT. `count`: 0 = all the cluster's cores.
-    """
+    job: Job, groups: list[str], curves: sharing.Curves, baseline: float, count: int, address: str
+) -> Found:
+    """`sharing.shared_out` on a cluster. `address`: "local" for a cluster of this machine alone, "auto" for the one
+    that this machine belongs to, or HOST:PORT. `count`: 0 = all the cluster's cores."""
     ray = _connect(address)
     remote = ray.remote(num_cpus=job.threads or 1, max_restarts=0)(_Actor)
     count = count or max(1, int(ray.cluster_resources().get("CPU", 1)) // (job.threads or 1))
-    queue, deaths = collections.deque(groups), collections.Counter()  # type: ignore[var-annotated]
-    busy: dict[Any, tuple[Any, str]] = {}  # promise -> (actor, group)
-    idle: list[Any] = []
+
+    def ready(hands: list[_Hand]) -> list[_Hand]:
+        done, _ = ray.wait([hand.promise for hand in hands], num_returns=1)
+        return [hand for hand in hands if hand.promise in done]
+
     try:
-        while queue or busy:
-            while queue and len(busy) < count:
-                actor, group = (idle.pop() if idle else remote.remote(job, baseline)), queue.popleft()
-                busy[actor.group.remote(group, dict(curves.get(group, {})))] = (actor, group)
-            (done, *_), _ = ray.wait(list(busy), num_returns=1)
-            actor, group = busy.pop(done)
-            try:
-                points = ray.get(done)
-            except ray.exceptions.RayActorError as error:
-                if isinstance(error, ray.exceptions.ActorDiedError) and "UserError" in str(error):
-                    raise UserError(_last_line(error)) from error
-                _again(group, queue, deaths)
-                continue
-            except ray.exceptions.RayTaskError as error:
-                raise UserError(_last_line(error)) from error
-            idle.append(actor)
-            if points:
-                yield group, points
-            yield group, {}
+        yield from sharing.shared_out(
+            lambda: _Hand(ray, remote.remote(job, baseline)), ready, groups, curves, count
+        )
     finally:
         ray.shutdown()
 
@@ -64,6 +47,33 @@ class _Actor:
         for points in self.search.group(name, known):
             found |= points
         return found
+
+
+class _Hand:
+    """The driver's end of an actor, and the promise of what it is at."""
+
+    def __init__(self, ray: Any, actor: Any):
+        self.ray, self.actor = ray, actor
+        self.group, self.promise = "", None
+
+    def give(self, group: str, known: Mapping[float, float]) -> None:
+        self.group, self.promise = group, self.actor.group.remote(group, known)
+
+    def hear(self) -> tuple[Points, bool]:
+        errors = self.ray.exceptions
+        try:
+            return self.ray.get(self.promise), True
+        except errors.RayActorError as error:
+            if isinstance(error, errors.ActorDiedError) and "UserError" in str(error):
+                raise UserError(_last_line(error)) from error
+            raise sharing.Died from error
+        except errors.RayTaskError as error:
+            raise UserError(_last_line(error)) from error
+
+    def end(self) -> None:
+        self.ray.kill(self.actor)
+
+    kill = end
 
 
 def _connect(address: str) -> Any:

@@ -1,79 +1,28 @@
-"""Groups shared out among processes of this machine. The driver alone writes the file.
+"""Hands that are processes of this machine.
 
 A worker prepares the job for itself, then answers one group at a time, point by point:
 
     driver -> worker    (group, {ratio: loss} known)
-    worker -> driver    ("points", {ratio: Point}) ..., ("done", None)    or  ("error", text)
-
-A worker that dies costs the points of its group that it had not sent: the group goes back into the
-queue and another worker is started. A group that kills three workers ends the analysis.
+    worker -> driver    ("points", {ratio: Point}) ..., ("done", {})    or  ("error", text)
 """
 
-import collections
 import contextlib
-import logging
 import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 from ..errors import UserError
 from ..pruning.measure import Found
+from ..pruning.sensitivity import Points
+from . import sharing
 from .job import Job, Prepared
 
-DEATHS = 3  # of workers on one group
-log = logging.getLogger(__name__)
 
-
-def shared_out(
-    job: Job, groups: list[str], curves: Mapping[str, Mapping[float, float]], baseline: float, count: int
-) -> Found:
-    """The missing points of `groups`, as `count` processes find them.
-
-    `curves`: points known at the start; it is looked at again when a group has to be repeated.
-    Raises UserError for a mistake that a worker finds, or a group that kills its workers.
-    """
-    queue = collections.deque(groups)
-    deaths: collections.Counter = collections.Counter()
-    workers: list[_Worker] = []
-    try:
-        while queue or workers:
-            while queue and len(workers) < count:
-                workers.append(_Worker(job, baseline))
-                workers[-1].give(queue.popleft(), curves)
-            for ready in wait([worker.pipe for worker in workers]):
-                worker = next(w for w in workers if w.pipe is ready)
-                kind, value = worker.hear()
-                if kind == "points":
-                    yield worker.group, value
-                elif kind == "error":
-                    raise UserError(value)
-                elif kind == "died":
-                    workers.remove(worker)
-                    _again(worker.group, queue, deaths)
-                else:
-                    yield worker.group, {}
-                    if queue:
-                        worker.give(queue.popleft(), curves)
-                    else:
-                        workers.remove(worker)
-                        worker.end()
-    finally:
-        for worker in workers:
-            worker.process.kill()
-
-
-def _again(group: str, queue: collections.deque, deaths: collections.Counter) -> None:
-    deaths[group] += 1
-    if deaths[group] >= DEATHS:
-        raise UserError(
-            f"--workers: {group} killed {DEATHS} worker processes, possibly for want of memory; what was "
-            "finished is saved, go on with fewer workers or a smaller --batch_size"
-        )
-    log.warning("a worker died; %s is computed again", group)
-    queue.appendleft(group)
+def shared_out(job: Job, groups: list[str], curves: sharing.Curves, baseline: float, count: int) -> Found:
+    """`sharing.shared_out` among `count` processes."""
+    return sharing.shared_out(lambda: _Worker(job, baseline), _ready, groups, curves, count)
 
 
 class _Worker:
@@ -88,21 +37,32 @@ class _Worker:
         theirs.close()
         self.group = ""
 
-    def give(self, group: str, curves: Mapping[str, Mapping[float, float]]) -> None:
+    def give(self, group: str, known: Mapping[float, float]) -> None:
         self.group = group
         with contextlib.suppress(OSError):  # it has died; `hear` finds out
-            self.pipe.send((group, dict(curves.get(group, {}))))
+            self.pipe.send((group, known))
 
-    def hear(self) -> tuple[str, Any]:
+    def hear(self) -> tuple[Points, bool]:
         try:
-            return self.pipe.recv()
-        except (EOFError, OSError):
+            kind, value = self.pipe.recv()
+        except (EOFError, OSError) as error:
             self.process.join()
-            return "died", None
+            raise sharing.Died from error
+        if kind == "error":
+            raise UserError(value)
+        return value, kind == "done"
 
     def end(self) -> None:
         self.pipe.close()
         self.process.join()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+
+def _ready(workers: list[_Worker]) -> list[_Worker]:
+    pipes = wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in pipes]
 
 
 def _work(job: Job, baseline: float, pipe: Connection) -> None:
@@ -113,7 +73,7 @@ def _work(job: Job, baseline: float, pipe: Connection) -> None:
             group, known = pipe.recv()
             for points in search.group(group, known):
                 pipe.send(("points", points))
-            pipe.send(("done", None))
+            pipe.send(("done", {}))
     except UserError as error:
         with contextlib.suppress(OSError):
             pipe.send(("error", str(error)))
