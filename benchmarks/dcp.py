@@ -74,7 +74,7 @@ def main() -> None:
         return
     folder = Path(options.runs)
     names = [name for name in NAMES if (folder / name / "metrics.json").exists()]
-    timed = benchmark.measure([folder / name / "best_model" for name in names], "inference", 1, 50)
+    timed = benchmark.measure([folder / name / "best_model" for name in names], ["inference"], [1], 50)
     rows = [{**row(folder, n), "latency_ms": one["p50_ms"]} for n, one in zip(names, timed, strict=True)]
     log = [json.loads(line) for line in (folder / "teacher/log.jsonl").read_text().splitlines()]
     curve = {line["epoch"]: line["mse"] for line in log if line["kind"] == "eval"}

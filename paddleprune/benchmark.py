@@ -1,7 +1,6 @@
 """Latency of models side by side: batch 1, the models taking turns in one run."""
 
 import datetime
-import functools
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 
 from . import predictor
 from .engine import checkpoint
-from .engine.checkpoint import versions
+from .engine.checkpoint import ModelDir, SavedModel, versions
 from .errors import UserError
 from .export import lite, onnx, openvino
 from .export.inference import Exported, export_inference
@@ -23,28 +22,34 @@ RUNTIMES = ("inference", "lite", "openvino", "onnx")
 
 
 def measure(
-    model_dirs: Sequence[str | Path], runtime: str, threads: int, repeats: int = 50, warmup: int = 10
+    models: Sequence[ModelDir],
+    runtimes: Sequence[str],
+    threads: Sequence[int],
+    repeats: int = 50,
+    warmup: int = 10,
 ) -> list[dict[str, Any]]:
-    """A row per model: {"model", "runtime", "threads", "p50_ms", "p95_ms", "repeats", "input"}.
+    """A row per runtime, number of threads and model, in this order:
+    {"model", "runtime", "threads", "p50_ms", "p95_ms", "repeats", "input"}.
 
     Each model is exported as tools/export.py would, its deployed head included. Timed is one call
     of the runtime, input and output copies included, pictures not decoded.
     """
-    check([runtime], [threads], repeats)
-    made = [_exported(str(folder), _stamp(folder)) for folder in model_dirs]
-    shapes = [shape for _, shape in made]
-    found = times([exported for exported, _ in made], shapes, runtime, threads, repeats, warmup)
+    check(runtimes, threads, repeats)
+    saved = [checkpoint.load_model(model) for model in models]
+    exported, shapes = [_exported(one) for one in saved], [one.image_shape for one in saved]
     return [
         {
-            "model": str(folder),
+            "model": str(one.place),
             "runtime": runtime,
-            "threads": threads,
+            "threads": count,
             "p50_ms": round(float(np.percentile(ms, 50)), 3),
             "p95_ms": round(float(np.percentile(ms, 95)), 3),
             "repeats": repeats,
-            "input": [1, *shape],
+            "input": [1, *one.image_shape],
         }
-        for folder, shape, ms in zip(model_dirs, shapes, found, strict=True)
+        for runtime in runtimes
+        for count in threads
+        for one, ms in zip(saved, times(exported, shapes, runtime, count, repeats, warmup), strict=True)
     ]
 
 
@@ -75,18 +80,9 @@ def machine() -> dict[str, Any]:
     return {"machine": _cpu(), "date": datetime.date.today().isoformat(), "versions": versions()}
 
 
-@functools.lru_cache(maxsize=4)
-def _exported(folder: str, stamp: Any) -> tuple[Exported, tuple[int, int, int]]:
-    """A model directory as it is exported, and its image shape; the same for all runtimes and numbers of threads."""
-    saved = checkpoint.load_model(folder)
-    task = of_facts(saved.facts)
-    return export_inference(task.head.deployed(saved.network), saved.image_shape), saved.image_shape
-
-
-def _stamp(folder: str | Path) -> Any:
-    """Changes when a model directory is written anew."""
-    weights = Path(folder) / "model.pdparams"
-    return weights.stat().st_mtime_ns if weights.is_file() else None
+def _exported(saved: SavedModel) -> Exported:
+    """A model as it is exported."""
+    return export_inference(of_facts(saved.facts).head.deployed(saved.network), saved.image_shape)
 
 
 def _call(runtime: str, exported: Exported, shape: tuple[int, int, int], threads: int) -> Callable[[], Any]:

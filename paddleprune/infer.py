@@ -80,7 +80,9 @@ def predict(
     return predictor(model_dir)[1]({"image": picture, **trimap_for(trimap, Path())})
 
 
-def predictor(model_dir: str | Path) -> tuple[Task, Callable[[dict[str, np.ndarray]], dict[str, Any]]]:
+def predictor(
+    model_dir: checkpoint.ModelDir,
+) -> tuple[Task, Callable[[dict[str, np.ndarray]], dict[str, Any]]]:
     """The task of a saved model, and a function from a sample, {"image": uint8 RGB [H, W, 3]} and what else its
     transforms need, to its result."""
     saved = checkpoint.load_model(model_dir)

@@ -22,7 +22,7 @@ from .data import anchors
 from .data.check import check_data
 from .data.dataset import Batches, Dataset, open_reader
 from .engine import checkpoint, ranks
-from .engine.checkpoint import SavedModel
+from .engine.checkpoint import ModelDir, SavedModel
 from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
@@ -182,7 +182,7 @@ def analyse_model(
 
 
 def evaluate_model(
-    model_dir: str | Path, dataset: str | None = None, list_file: str | None = None
+    model_dir: ModelDir, dataset: str | None = None, list_file: str | None = None
 ) -> dict[str, float]:
     """All metrics of a model directory on its validation data, or on another folder or list."""
     saved, task, data, eval_set = open_model(model_dir, dataset, list_file=list_file)
@@ -218,12 +218,12 @@ def export_model(
 
 
 def draw_sensitivities(
-    sensitivities_file: str | Path, model_dir: str | Path, save_dir: str | Path, budgets: Sequence[float] = ()
+    sensitivities_file: str | Path, model_dir: ModelDir, save_dir: str | Path, budgets: Sequence[float] = ()
 ) -> list[Path]:
     """`sensitivities.png`: a curve per group; `budget.png`: what each eval_metric_loss removes."""
     saved = checkpoint.load_model(model_dir)
     if saved.plan is not None:
-        raise UserError(f"--model_dir: '{model_dir}' is pruned; give the model that was analysed")
+        raise UserError(f"--model_dir: '{saved.folder}' is pruned; give the model that was analysed")
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
     table = scheme.read_table(str(sensitivities_file), groups, name)
@@ -234,31 +234,31 @@ def draw_sensitivities(
 
 
 def compare(
-    model_dirs: Sequence[str | Path], names: Sequence[str], dataset: str | None = None,
+    models: Sequence[ModelDir], names: Sequence[str], dataset: str | None = None,
     list_file: str | None = None, threads: Sequence[int] = (1, 2), repeats: int = 50,
     runtimes: Sequence[str] = (),
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """A compression row per model directory: cost, metric on the data, latency on each runtime.
+    """A compression row per model: cost, metric on the data, latency on each runtime.
 
     `names`: one per model, or none to take "original" and the schemes that pruned them. `runtimes`:
     benchmark.RUNTIMES; none stands for Paddle Inference, and Paddle Lite where it is installed.
     """
     rows: list[dict[str, Any]] = []
-    if names and len(names) != len(model_dirs):
-        raise UserError(f"--names: {len(names)} names for {len(model_dirs)} models; give one each")
+    if names and len(names) != len(models):
+        raise UserError(f"--names: {len(names)} names for {len(models)} models; give one each")
     benchmark.check(runtimes, threads, repeats)
-    everything = [checkpoint.load_model(folder) for folder in model_dirs]
-    for folder, saved in zip(model_dirs, everything, strict=True):
+    everything = [checkpoint.load_model(model) for model in models]
+    for saved in everything:
         if saved.facts["task"] != everything[0].facts["task"]:
             raise UserError(
-                f"--after: '{folder}' is for {saved.facts['task']}, the model of --before for "
+                f"--after: '{saved.folder}' is for {saved.facts['task']}, the model of --before for "
                 f"{everything[0].facts['task']}; compare models of one task"
             )
-    for i, (folder, saved) in enumerate(zip(model_dirs, everything, strict=True)):
+    for i, saved in enumerate(everything):
         pruning = saved.facts.get("pruning", {})
         variant = names[i] if names else pruning.get("scheme", "original")
         metric, also = saved.facts["metric"], tasks.of_facts(saved.facts).metric.also
-        values = evaluate_model(folder, dataset, list_file)
+        values = evaluate_model(saved, dataset, list_file)
         rows.append(
             {
                 "model": saved.facts["model"]["name"],
@@ -273,11 +273,11 @@ def compare(
                 "latency_ms": {},
             }
         )
-    for runtime in runtimes or ("inference", *(["lite"] if lite.installed() else [])):
-        label = "lite_x86" if runtime == "lite" else runtime
-        for count in threads:
-            for row, timed in zip(rows, benchmark.measure(model_dirs, runtime, count, repeats), strict=True):
-                row["latency_ms"][f"{label}_t{count}"] = timed["p50_ms"]
+    runtimes = runtimes or ("inference", *(["lite"] if lite.installed() else []))
+    timed = benchmark.measure(everything, runtimes, threads, repeats)
+    for row, time in zip(itertools.cycle(rows), timed, strict=False):
+        label = "lite_x86" if time["runtime"] == "lite" else time["runtime"]
+        row["latency_ms"][f"{label}_t{time['threads']}"] = time["p50_ms"]
     return rows
 
 

@@ -48,9 +48,7 @@ def benchmark(verbs: Any) -> None:
         from .. import benchmark
         from ..files import write_json
 
-        rows = []
-        for count in options.threads:
-            rows += benchmark.measure(options.model, options.runtime, count, options.repeats)
+        rows = benchmark.measure(options.model, [options.runtime], options.threads, options.repeats)
         for row in rows:
             print(
                 f"{row['p50_ms']:8.2f} ms median  {row['p95_ms']:8.2f} ms 95 %  {row['threads']} threads  {row['model']}"
@@ -78,14 +76,14 @@ def benchmark(verbs: Any) -> None:
     verb.add_argument("--json", help="file to write the rows to")
 
 
-def _write_page(options: Options, rows: list) -> Path:
+def _write_page(options: Options, models: list, rows: list) -> Path:
     from .. import page
     from ..files import write_text
     from ..page.facts import collect
 
     facts = collect(
-        options.before, options.after, rows, options.sensitivities_file, options.dataset, options.list,
-        options.command, next(iter(options.eval_metric_loss), None),
+        models, rows, options.sensitivities_file, options.dataset, options.list, options.command,
+        next(iter(options.eval_metric_loss), None),
     )  # fmt: skip
     write_text(options.save_file, page.html(facts))
     return Path(options.save_file)
@@ -93,6 +91,7 @@ def _write_page(options: Options, rows: list) -> Path:
 
 def _run_report(options: Options) -> None:
     from .. import benchmark, pipeline, report
+    from ..engine.checkpoint import load_model
     from ..files import write_json
     from ..page.facts import check as check_page
 
@@ -102,21 +101,24 @@ def _run_report(options: Options) -> None:
         raise UserError(
             "--save_dir, --save_file: missing; give a folder for pictures, or a file for the page"
         )
+    models = [load_model(folder) for folder in (options.before, *options.after)] if options.before else []
     if options.save_file:
-        check_page(options.before)
+        check_page(models[0])
     options.save_dir = options.save_dir or Path(options.save_file).parent
-    options.model_dir = options.model_dir or options.before
+    analysed = (
+        options.model_dir if options.model_dir not in (None, options.before) else next(iter(models), None)
+    )
     made: list[Path] = []
     results = options.results
     if options.sensitivities_file:
-        if not options.model_dir:
+        if analysed is None:
             raise UserError("--model_dir: missing; give the model that the sensitivities are of")
         made += pipeline.draw_sensitivities(
-            options.sensitivities_file, options.model_dir, options.save_dir, options.eval_metric_loss
+            options.sensitivities_file, analysed, options.save_dir, options.eval_metric_loss
         )
     if options.before:
         rows = pipeline.compare(
-            [options.before, *options.after], options.names, options.dataset, options.list,
+            models, options.names, options.dataset, options.list,
             options.threads, options.repeats, options.runtimes,
         )  # fmt: skip
         results = options.json or Path(options.save_dir) / "compression.json"
@@ -128,7 +130,7 @@ def _run_report(options: Options) -> None:
         report.before_after(rows, made[-1])
         print(report.compression_table(rows))
         if options.save_file:
-            made.append(_write_page(options, rows))
+            made.append(_write_page(options, models, rows))
     if not made:
         raise UserError(
             "nothing to draw; give --sensitivities_file with --model_dir, --before with --after, or --results"

@@ -43,6 +43,15 @@ class SavedModel:
         channels, height, width = self.facts["image_shape"]
         return channels, height, width
 
+    @property
+    def place(self) -> Path:
+        """The folder that it was read from."""
+        assert self.folder is not None
+        return self.folder
+
+
+ModelDir = str | Path | SavedModel  # a model directory: where it is, or as it was read
+
 
 def save_weights(network: nn.Layer, path: Path) -> None:
     paddle.save(network.state_dict(), str(path))
@@ -88,8 +97,11 @@ def save_model(folder: Path, network: nn.Layer, facts: dict[str, Any], plan: Pla
         write_json(folder / "plan.json", plan.as_dict())
 
 
-def load_model(folder: str | Path) -> SavedModel:
-    """Read a model directory. Raises UserError if a file is missing, damaged or does not fit."""
+def load_model(folder: ModelDir) -> SavedModel:
+    """Read a model directory; one that has been read is given back. Raises UserError if a file is missing, damaged or
+    does not fit."""
+    if isinstance(folder, SavedModel):
+        return folder
     folder = checked_path(folder, "model directory")
     if exists(folder.parent, "folder") and os.access(folder.parent, os.W_OK):
         recover_folder(folder)

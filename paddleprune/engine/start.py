@@ -126,7 +126,7 @@ def facts_of(config: Config, task: Task, args: dict) -> dict:
 
 
 def open_model(
-    model_dir: str | Path,
+    model_dir: checkpoint.ModelDir,
     dataset: str | None = None,
     batch_size: int | None = None,
     list_file: str | None = None,
@@ -141,7 +141,7 @@ def open_model(
         facts["val_root"] = str(checked_path(dataset, "--dataset"))
     facts["val_list"] = list_file or facts.get("val_list")
     facts["batch_size"] = facts.get("batch_size") if batch_size is None else batch_size
-    data = parse_data(facts, f"{model_dir}/model.yml: data")
+    data = parse_data(facts, f"{saved.place}/model.yml: data")
     eval_set = open_dataset(data, "val")
     task = tasks.of_facts(saved.facts)
     if eval_set.labels != task.labels:

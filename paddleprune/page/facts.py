@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import benchmark, scheme
 from ..engine import checkpoint
-from ..engine.checkpoint import SavedModel
+from ..engine.checkpoint import ModelDir, SavedModel
 from ..engine.start import open_model
 from ..errors import UserError
 from ..infer import predictor
@@ -28,14 +28,13 @@ WIDTH = 480  # of an example, pixels
 
 
 def collect(
-    before: str | Path, after: Sequence[str | Path], rows: Sequence[Mapping[str, Any]],
+    models: Sequence[ModelDir], rows: Sequence[Mapping[str, Any]],
     sensitivities_file: str | None = None, dataset: str | None = None, list_file: str | None = None,
     command: str = "", chosen: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything on the page. `rows` are pipeline.compare's of the same models, the one before first; `chosen`
-    is the budget that the page opens at."""
-    folders = [Path(before), *map(Path, after)]
-    saved = [checkpoint.load_model(folder) for folder in folders]
+    """Everything on the page. `models`: the one that was not pruned first; `rows`: pipeline.compare's of them;
+    `chosen`: the budget that the page opens at."""
+    saved = [checkpoint.load_model(model) for model in models]
     dense = find_groups(saved[0].network, saved[0].image_shape)
     names = [row["variant"] for row in rows]
     model = saved[0].facts["model"]["name"]
@@ -45,39 +44,39 @@ def collect(
         "metric": {"name": rows[0]["metric"], "scale": scale_of(rows[0]["metric"]),
                    "higher_is_better": saved[0].facts["higher_is_better"]},
         "rows": [dict(row) for row in rows],
-        "budget": {**_budget(folders[0], saved[0], dense, sensitivities_file, rows), "chosen": chosen}
+        "budget": {**_budget(saved[0], dense, sensitivities_file, rows), "chosen": chosen}
                   if sensitivities_file else None,
         "plans": [
             {"name": name, "layers": _layers(dense, one)}
             for name, one in zip(names, saved, strict=True) if one.plan is not None
         ],
         "training": [
-            {"name": name, "lines": _lines(folder.parent / "log.jsonl")}
-            for name, folder in zip(names, folders, strict=True)
+            {"name": name, "lines": _lines(one.place.parent / "log.jsonl")}
+            for name, one in zip(names, saved, strict=True)
         ],
-        "examples": _examples(folders, names, dataset, list_file),
+        "examples": _examples(saved, names, dataset, list_file),
         "provenance": {
             "command": command,
             **benchmark.machine(),
             "models": [
                 {"name": name, "weights": one.facts["weights"], "pruning": one.facts.get("pruning"),
-                 "config": _text(folder.parent / "config.yml")}
-                for name, folder, one in zip(names, folders, saved, strict=True)
+                 "config": _text(one.place.parent / "config.yml")}
+                for name, one in zip(names, saved, strict=True)
             ],
         },
     }  # fmt: skip
 
 
-def check(before: str | Path) -> None:
+def check(before: SavedModel) -> None:
     """Raises UserError, before anything takes long, for what the page cannot be made of."""
-    if checkpoint.load_model(before).plan is not None:
-        raise UserError(f"--before: '{before}' is pruned; give the model that was not")
+    if before.plan is not None:
+        raise UserError(f"--before: '{before.folder}' is pruned; give the model that was not")
     if importlib.util.find_spec("plotly") is None:
         raise UserError("--save_file: Plotly is not installed; pip install plotly")
 
 
 def _budget(
-    folder: Path, saved: SavedModel, groups: Groups, file: str, rows: Sequence[Mapping[str, Any]]
+    saved: SavedModel, groups: Groups, file: str, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The curves, and what each position of the slider stands for."""
     table = scheme.read_table(file, groups, saved.facts["model"]["name"])
@@ -88,8 +87,8 @@ def _budget(
         steps.append(
             {"budget": budget, "kept": kept, **cost.as_dict(), "latency_ms": latency(cost.macs)}
         )  # fmt: skip
-    config = folder.parent / "config.yml"
-    retrain = ["python", "tools/train.py", "--config", str(config), "--pretrain_weights", str(folder),
+    config = saved.place.parent / "config.yml"
+    retrain = ["python", "tools/train.py", "--config", str(config), "--pretrain_weights", str(saved.place),
                "--sensitivities_file", file]  # fmt: skip
     return {
         "provenance": _provenance(table),
@@ -154,15 +153,15 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 
 def _examples(
-    folders: Sequence[Path], names: Sequence[str], dataset: str | None, list_file: str | None
+    models: Sequence[SavedModel], names: Sequence[str], dataset: str | None, list_file: str | None
 ) -> list[list[tuple[str, str]]]:
     """Some pictures as each model sees them: (model name, data address) each."""
-    _, _, _, images = open_model(folders[0], dataset, list_file=list_file)
+    _, _, _, images = open_model(models[0], dataset, list_file=list_file)
     chosen = np.linspace(0, len(images) - 1, min(EXAMPLES, len(images))).astype(int)
     samples = [images.reader.read(int(i)) for i in chosen]
     shown: list[list[tuple[str, str]]] = [[] for _ in samples]
-    for folder, name in zip(folders, names, strict=True):
-        task, run = predictor(folder)
+    for model, name in zip(models, names, strict=True):
+        task, run = predictor(model)
         for place, sample in zip(shown, samples, strict=True):
             place.append((name, _address(task.draw(sample["image"], run(sample)))))
     return shown

@@ -9,6 +9,7 @@ from conftest import knowing
 
 from paddleprune.cli import main
 from paddleprune.config import load_config
+from paddleprune.engine import checkpoint
 from paddleprune.page import html
 from paddleprune.pipeline import train
 
@@ -21,7 +22,13 @@ browser_only = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not inst
 
 
 @pytest.fixture(scope="module")
-def page_file(sample_data, tmp_path_factory):
+def reads():
+    """The weights that the command read."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def page_file(sample_data, tmp_path_factory, reads):
     """The page of a small model and two pruned ones, as the command writes it."""
     folder = tmp_path_factory.mktemp("page")
     settings = [f"data.root={sample_data}", *SMALL]
@@ -37,11 +44,15 @@ def page_file(sample_data, tmp_path_factory):
              "--shard", "1/3"]  # fmt: skip
     assert main(table) == 0
     steeper(folder / "s.json")
-    assert main(
-        ["report", "--before", dense, "--after", f"{folder}/u0.3/best_model", "--after", f"{folder}/u0.6/best_model",
-         "--names", "dense", "a third less", "</script><b>", "--sensitivities", f"{folder}/s.json", "--repeats", "3",
-         "--threads", "1", "--eval_metric_loss", "0.1", "--save_file", f"{folder}/out/report.html"]
-    ) == 0  # fmt: skip
+    options = [
+        "report", "--before", dense, "--after", f"{folder}/u0.3/best_model", "--after", f"{folder}/u0.6/best_model",
+        "--names", "dense", "a third less", "</script><b>", "--sensitivities", f"{folder}/s.json", "--repeats", "3",
+        "--threads", "1", "--eval_metric_loss", "0.1", "--save_file", f"{folder}/out/report.html",
+    ]  # fmt: skip
+    read = checkpoint.read_weights
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "read_weights", lambda path: reads.append(path) or read(path))
+        assert main(options) == 0
     return folder / "out/report.html"
 
 
@@ -154,6 +165,10 @@ def test_the_page_ends_only_where_it_should(page_file):
     assert not re.search(r"(src|href)=[\"']?https?:", ours)
     assert "</script><b>" not in ours
     assert "<title>a &lt;b> &amp; c: compression report</title>" in html({"title": "a <b> & c"})
+
+
+def test_each_model_is_read_once(page_file, reads):
+    assert len(reads) == len(set(reads)) == 3
 
 
 @pytest.mark.parametrize(
