@@ -43,6 +43,9 @@ setup(
         "lite": ["paddlelite==2.13rc0; python_version < '3.11'"],
         "onnx": ["paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime==1.23.2"],
         "openvino": ["openvino==2025.4.1"],
+        "mnn": ["MNN==3.6.1", "paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime==1.23.2"],
+        # and, as it declares PyTorch, which its converter of ONNX does without: pip install --no-deps pnnx==20261020
+        "ncnn": ["ncnn==1.0.20261020", "paddle2onnx==2.1.0", "onnx==1.17.0", "onnxruntime==1.23.2"],
         "ray": ["ray==2.60.0"],
         # What PaddleSeg, whose network UNet is, imports. PaddleSeg itself declares opencv-python<=4.6.0, which pip
         # would lay over opencv-python-headless, and `import cv2` fails then: pip install --no-deps paddleseg==2.8.0

@@ -4,21 +4,19 @@ import datetime
 import platform
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import predictor
 from .engine import checkpoint
 from .engine.checkpoint import ModelDir, SavedModel, versions
 from .errors import UserError
-from .export import lite, onnx, openvino
-from .export.inference import Exported, export_inference
-from .files import scratch_folder
+from .export import formats
+from .export._runtime import Exported
+from .export.inference import export_inference
 from .tasks import of_facts
-
-RUNTIMES = ("inference", "lite", "openvino", "onnx")
 
 
 def measure(
@@ -36,7 +34,7 @@ def measure(
     """
     check(runtimes, threads, repeats)
     saved = [checkpoint.load_model(model) for model in models]
-    exported, shapes = [_exported(one) for one in saved], [one.image_shape for one in saved]
+    exported = [_exported(one) for one in saved]
     return [
         {
             "model": str(one.place),
@@ -49,15 +47,14 @@ def measure(
         }
         for runtime in runtimes
         for count in threads
-        for one, ms in zip(saved, times(exported, shapes, runtime, count, repeats, warmup), strict=True)
+        for one, ms in zip(saved, times(exported, runtime, count, repeats, warmup), strict=True)
     ]
 
 
 def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int) -> None:
     """Raises UserError for a runtime that is unknown, and for counts of nothing."""
-    wrong = [name for name in runtimes if name not in RUNTIMES]
-    if wrong:
-        raise UserError(f"runtime: '{wrong[0]}' is not known; valid: {', '.join(RUNTIMES)}")
+    for name in runtimes:
+        formats.runtime(name, "--runtime")
     if not threads or not all(1 <= count <= 1024 for count in threads) or not 1 <= repeats <= 10**6:
         raise UserError(
             f"--threads {list(threads)}, --repeats {repeats}: threads must be 1 to 1024, repeats 1 or more"
@@ -65,13 +62,17 @@ def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int) -> None
 
 
 def times(
-    exported: Sequence[Exported], shapes: Sequence[tuple[int, int, int]], runtime: str, threads: int,
-    repeats: int, warmup: int,
-) -> list[list[float]]:  # fmt: skip
+    exported: Sequence[Exported], runtime: str, threads: int, repeats: int, warmup: int
+) -> list[list[float]]:
     """Milliseconds of each of `repeats` runs per exported network, batch 1, taking turns."""
-    if runtime == "lite":
-        return _time_lite(exported, shapes, threads, repeats, warmup)
-    calls = [_call(runtime, e, shape, threads) for e, shape in zip(exported, shapes, strict=True)]
+    used, shapes = formats.runtime(runtime, "--runtime"), [e.shape for e in exported]
+    models = [used.convert(e, (), "").here for e in exported]
+    if used.time is not None:
+        return used.time(models, shapes, threads, repeats, warmup)
+    calls = []
+    for model, e in zip(models, exported, strict=True):
+        image = np.random.default_rng(0).random((1, *e.shape), np.float32)
+        calls.append(partial(used.open(model, e, threads), image))
     return _time(calls, repeats, warmup)
 
 
@@ -85,19 +86,6 @@ def _exported(saved: SavedModel) -> Exported:
     return export_inference(of_facts(saved.facts).head.deployed(saved.network), saved.image_shape)
 
 
-def _call(runtime: str, exported: Exported, shape: tuple[int, int, int], threads: int) -> Callable[[], Any]:
-    """One run of an exported network on a random image, in this process."""
-    image = np.random.default_rng(0).random((1, *shape), np.float32)
-    if runtime == "openvino":
-        model = openvino.compiled(*openvino.convert(exported), shape, threads)
-        return lambda: openvino.run(model, image)
-    if runtime == "onnx":
-        session = onnx.session(onnx.convert(exported), threads)
-        return lambda: onnx.run(session, image)
-    runner = predictor.make_predictor(exported.model, exported.weights, threads)
-    return lambda: predictor.run(runner, {exported.input: image})
-
-
 def _time(calls: Sequence[Callable[[], Any]], repeats: int, warmup: int) -> list[list[float]]:
     """Milliseconds of each call, taking turns."""
     times: list[list[float]] = [[] for _ in calls]
@@ -108,20 +96,6 @@ def _time(calls: Sequence[Callable[[], Any]], repeats: int, warmup: int) -> list
             if turn >= warmup:
                 ms.append(1000 * (time.perf_counter() - start))
     return times
-
-
-def _time_lite(
-    exported: Sequence[Exported],
-    shapes: Sequence[tuple[int, int, int]],
-    threads: int,
-    repeats: int,
-    warmup: int,
-) -> list[list[float]]:
-    with scratch_folder() as folder:
-        paths = [folder / f"{i}.nb" for i in range(len(exported))]
-        for path, e in zip(paths, exported, strict=True):
-            path.write_bytes(lite.convert(e, "x86"))
-        return lite.measure(paths, shapes, threads, repeats, warmup)
 
 
 def _cpu() -> str:

@@ -29,6 +29,7 @@ STRATEGIES = (
     "adaptive_fixed",
     "magnitude",
 )
+RUNTIMES = ("inference", "lite", "onnx", "openvino", "ncnn", "mnn")  # a file each in paddleprune/export/
 SIDE = 8192  # longest side of a network's input, pixels
 MANY = 1_000_000  # of what is counted
 
@@ -93,7 +94,7 @@ class TargetConfig:
     macs: float = 0.0  # fraction of the macs to keep, in (0, 1]; 0 = no target
     params: float = 0.0  # fraction of the parameters to keep
     latency: float = 0.0  # fraction of the latency to keep, measured on this machine
-    runtime: str = "inference"  # for latency: inference | lite | openvino | onnx
+    runtime: str = "inference"  # for latency: a name of RUNTIMES
     threads: int = 1  # for latency
 
 
@@ -212,7 +213,7 @@ def check_ranges(config: Config) -> Config:
         ("train.schedule", config.train.schedule, ("cosine", "linear", "step", "constant")),
         ("prune.strategy", config.prune.strategy, STRATEGIES),
         ("prune.weights", config.prune.weights, ("inherit", "scratch")),
-        ("prune.target.runtime", config.prune.target.runtime, ("inference", "lite", "openvino", "onnx")),
+        ("prune.target.runtime", config.prune.target.runtime, RUNTIMES),
     ]
     for key, value, valid_names in choices:
         if value not in valid_names:

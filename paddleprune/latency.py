@@ -20,7 +20,9 @@ from .config import PruneConfig
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .errors import UserError
-from .export.inference import Exported, export_inference
+from .export._runtime import Exported
+from .export.formats import RUNTIMES
+from .export.inference import export_inference
 from .files import write_json
 from .progress import bar
 from .pruning import criteria, ratios
@@ -71,13 +73,13 @@ class Stopwatch:
         self.runtime, self.threads = runtime, threads
         self.scores = criteria.scores("l1_norm", groups, saved.network)
         self.dense = self._export({})
-        once = np.median(benchmark.times([self.dense], [saved.image_shape], runtime, threads, 3, 2)) / 1000
+        once = np.median(benchmark.times([self.dense], runtime, threads, 3, 2)) / 1000
         self.repeats = int(np.clip(SECONDS / once, 8, repeats))
 
     def left(self, chosen: Mapping[str, float], align: int) -> float:
         """Fraction of the dense latency that is left at these ratios: of medians, in turns."""
-        exported, shape = [self.dense, self._export(chosen, align)], self.saved.image_shape
-        dense, narrow = benchmark.times(exported, [shape] * 2, self.runtime, self.threads, self.repeats, 5)
+        exported = [self.dense, self._export(chosen, align)]
+        dense, narrow = benchmark.times(exported, self.runtime, self.threads, self.repeats, 5)
         return float(np.median(narrow) / np.median(dense))
 
     def _export(self, chosen: Mapping[str, float], align: int = 1) -> Exported:
@@ -183,5 +185,5 @@ def _facts(watch: Stopwatch, align: int) -> dict[str, Any]:
 
 def _library(runtime: str) -> str:
     """The version of the library behind a runtime."""
-    names = {"inference": "paddlepaddle", "lite": "paddlelite", "openvino": "openvino", "onnx": "onnxruntime"}
-    return f"{names[runtime]} {importlib.metadata.version(names[runtime])}"
+    package = RUNTIMES[runtime].package
+    return f"{package} {importlib.metadata.version(package)}"

@@ -200,7 +200,7 @@ def export_model(
 ) -> dict[str, Any]:
     """Export, run the exported file on validation images against the trained network, then write.
 
-    `form`: inference | lite | onnx | openvino; `quant`, of lite: int8 | int16, weights as integers. Returns
+    `form`: a name of formats.RUNTIMES; `quant`, of lite: int8 | int16, weights as integers. Returns
     the manifest. Raises UserError, with nothing written, if the two differ by more than the tolerance, or
     if quantisation costs more than 5 % of the metric.
     """
@@ -241,7 +241,7 @@ def compare(
     """A compression row per model: cost, metric on the data, latency on each runtime.
 
     `names`: one per model, or none to take "original" and the schemes that pruned them. `runtimes`:
-    benchmark.RUNTIMES; none stands for Paddle Inference, and Paddle Lite where it is installed.
+    formats.RUNTIMES; none stands for Paddle Inference, and Paddle Lite where it is installed.
     """
     rows: list[dict[str, Any]] = []
     if names and len(names) != len(models):

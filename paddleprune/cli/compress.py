@@ -208,10 +208,9 @@ def _say(text: str) -> None:
 def _format(name: str) -> str:
     """The export's format: the one that is named, or the usual one. Raises UserError for an unknown one."""
     from ..export import formats, lite
-    from ..lookup import suggest
 
-    if name and name not in formats.FORMATS:
-        raise UserError(f"--format: '{name}' is not known; {suggest(name, formats.FORMATS)}")
+    if name:
+        formats.runtime(name, "--format")
     return name or ("lite" if lite.installed() else "inference")
 
 

@@ -69,7 +69,7 @@ def benchmark(verbs: Any) -> None:
     verb.add_argument(
         "--runtime",
         default="inference",
-        help="inference (Paddle Inference, oneDNN), lite (Paddle Lite x86), openvino or onnx",
+        help="inference (Paddle Inference, oneDNN), lite (Paddle Lite x86), onnx, openvino, ncnn or mnn",
     )
     verb.add_argument("--threads", type=int, nargs="+", default=[1], help="one or more counts (default: 1)")
     verb.add_argument("--repeats", type=int, default=50, help="timed runs of each model (default: 50)")
@@ -176,7 +176,7 @@ def report(verbs: Any) -> None:
         "--runtimes",
         nargs="+",
         default=[],
-        help="to time with: inference, lite, openvino, onnx (default: inference, and lite if installed)",
+        help="to time with: inference, lite, onnx, openvino, ncnn, mnn (default: inference, and lite if installed)",
     )
     verb.add_argument("--json", help="file for the rows (default: SAVE_DIR/compression.json)")
     verb.add_argument("--results", help="rows of an earlier comparison, to draw them again")

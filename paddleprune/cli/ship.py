@@ -29,7 +29,9 @@ def export(verbs: Any) -> None:
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
     verb.add_argument("--save_dir", required=True, help="folder for the files and manifest.json")
     verb.add_argument(
-        "--format", required=True, help="inference (Paddle Inference), lite (Paddle Lite), onnx or openvino"
+        "--format",
+        required=True,
+        help="inference (Paddle Inference), lite (Paddle Lite), onnx, openvino, ncnn or mnn",
     )
     verb.add_argument("--targets", default="x86,arm", help="of lite: x86, arm or both (default: x86,arm)")
     verb.add_argument(

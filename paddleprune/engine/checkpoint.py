@@ -250,7 +250,7 @@ def versions() -> dict[str, str]:
     """Versions of the packages whose numbers a result depends on."""
     found = {}
     for package in (
-        "paddleprune", "paddlepaddle", "paddlelite", "openvino", "onnxruntime", "paddle2onnx", "numpy",
+        "paddleprune", "paddlepaddle", "paddlelite", "openvino", "onnxruntime", "paddle2onnx", "ncnn", "MNN", "numpy",
         "opencv-python-headless",
     ):  # fmt: skip
         try:

@@ -5,29 +5,17 @@ attributes and outputs that they can do without (relu6's `threshold`, `XShape`, 
 instance_norm's `SavedMean`), and Paddle Lite's optimizer then crashes on the file.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from paddle import nn
 from paddle.base.proto import framework_pb2
 
 from ..graph.legacy import serialize, trace
+from ..predictor import make_predictor, run
+from ._runtime import Converted, Exported, Runtime
 from .unpooling import portable_unpooling
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A network as bytes: the operators and the weights, and the names of its ends."""
-
-    model: bytes
-    weights: bytes
-    input: str
-    outputs: tuple[str, ...]
-
-    def write(self, folder: Path) -> None:
-        """`model.pdmodel` and `model.pdiparams`, for tools that read files."""
-        (folder / "model.pdmodel").write_bytes(self.model)
-        (folder / "model.pdiparams").write_bytes(self.weights)
 
 
 def export_inference(network: nn.Layer, image_shape: tuple[int, ...]) -> Exported:
@@ -35,7 +23,7 @@ def export_inference(network: nn.Layer, image_shape: tuple[int, ...]) -> Exporte
     with portable_unpooling():
         traced = trace(network, image_shape)
     model, weights = serialize(traced)
-    return Exported(_anonymous(model), weights, traced.input, traced.outputs)
+    return Exported(_anonymous(model), weights, traced.input, traced.outputs, tuple(image_shape))
 
 
 def _anonymous(model: bytes) -> bytes:
@@ -46,3 +34,17 @@ def _anonymous(model: bytes) -> bytes:
             for attribute in [a for a in op.attrs if a.name == "op_callstack"]:
                 op.attrs.remove(attribute)
     return program.SerializeToString()
+
+
+def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converted:
+    return Converted({"model.pdmodel": exported.model, "model.pdiparams": exported.weights}, exported)
+
+
+def _open(here: Exported, exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
+    predictor = make_predictor(here.model, here.weights, threads or os.cpu_count() or 1)
+    return lambda images: run(predictor, {exported.input: images})
+
+
+RUNTIME = Runtime(
+    "inference", "Paddle Inference", "paddlepaddle", ("model.pdmodel", "model.pdiparams"), _convert, _open
+)

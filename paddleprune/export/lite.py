@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from paddle.base.proto import framework_pb2
 
 from ..errors import UserError
 from ..files import scratch_folder
-from .inference import Exported
+from ._runtime import Converted, Exported, Runtime
 
 TARGETS = ("arm", "x86")
 QUANTS = ("int8", "int16")
@@ -147,3 +147,29 @@ def _first_operators(model: bytes, count: int) -> bytes:
         block.ops.remove(op)
     fetches[0].inputs[0].arguments[0] = next(s.arguments[0] for s in body[count - 1].outputs if s.arguments)
     return program.SerializeToString()
+
+
+def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converted:
+    """x86 is made in any case: it alone can be run here."""
+    made = {target: convert(exported, target, quant) for target in dict.fromkeys([*targets, "x86"])}
+    return Converted({f"model_{target}.nb": made[target] for target in targets}, made["x86"])
+
+
+def _open(here: bytes, exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
+    return lambda images: run(here, images)
+
+
+def _time(
+    models: Sequence[bytes], shapes: Sequence[Any], threads: int, repeats: int, warmup: int
+) -> list[list[float]]:
+    with scratch_folder() as folder:
+        paths = [folder / f"{i}.nb" for i in range(len(models))]
+        for path, model in zip(paths, models, strict=True):
+            path.write_bytes(model)
+        return measure(paths, shapes, threads, repeats, warmup)
+
+
+RUNTIME = Runtime(
+    "lite", "Paddle Lite x86", "paddlelite", tuple(f"model_{target}.nb" for target in TARGETS),
+    _convert, _open, _time, QUANTS,
+)  # fmt: skip

@@ -10,19 +10,10 @@ from ..engine.checkpoint import SavedModel, versions
 from ..errors import UserError
 from ..files import atomic_file, exists, make_folder, write_json
 from ..texts import read_json
-from .inference import Exported
+from ._runtime import Exported
+from .formats import RUNTIMES
 
 FORMAT = 1
-# every file that an export can have
-OURS = (
-    "model.pdmodel",
-    "model.pdiparams",
-    "model.onnx",
-    "model.xml",
-    "model.bin",
-    "model_x86.nb",
-    "model_arm.nb",
-)
 
 
 @dataclass(frozen=True)
@@ -81,12 +72,13 @@ def for_clients(transforms: list) -> list:
 
 
 def _files_of(folder: Path) -> set[str]:
-    """The model files of the export that is in `folder`; names that are none of ours do not count."""
+    """The model files of the export that is in `folder`; names that no runtime has do not count."""
+    ours = {name for runtime in RUNTIMES.values() for name in runtime.files}
     if not exists(folder / "manifest.json"):
         return set()
     listed = _read(folder).get("files", {})
     return (
-        {name for name in listed if isinstance(name, str) and name in OURS}
+        {name for name in listed if isinstance(name, str) and name in ours}
         if isinstance(listed, dict)
         else set()
     )

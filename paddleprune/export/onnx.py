@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from paddle.base.proto import framework_pb2
 
 from ..errors import UserError
 from ..files import scratch_folder
-from .inference import Exported
+from ._runtime import Converted, Exported, Runtime
 
 OPSET = 13
 _EXPORT = """
@@ -122,3 +123,16 @@ def run(opened: Any, images: np.ndarray) -> list[np.ndarray]:
     name = opened.get_inputs()[0].name
     every = [opened.run(None, {name: images[i : i + 1]}) for i in range(len(images))]
     return [np.concatenate(part) for part in zip(*every, strict=True)]
+
+
+def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converted:
+    model = convert(exported)
+    return Converted({"model.onnx": model}, model)
+
+
+def _open(here: bytes, exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
+    opened = session(here, threads)
+    return lambda images: run(opened, images)
+
+
+RUNTIME = Runtime("onnx", "ONNX Runtime", "onnxruntime", ("model.onnx",), _convert, _open)

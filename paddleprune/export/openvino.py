@@ -1,5 +1,6 @@
 """OpenVINO: `.xml` and `.bin` files, read from the inference program, run here on the CPU."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import scratch_folder
 from . import onnx
-from .inference import Exported
+from ._runtime import Converted, Exported, Runtime
 
 INSTALL = "pip install openvino==2025.4.1"
 
@@ -50,3 +51,16 @@ def _library() -> Any:
     except ImportError as error:
         raise UserError(f"OpenVINO is not installed; {INSTALL}") from error
     return openvino
+
+
+def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converted:
+    made = convert(exported)
+    return Converted(dict(zip(RUNTIME.files, made, strict=True)), made)
+
+
+def _open(here: tuple[bytes, bytes], exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
+    model = compiled(*here, exported.shape, threads)
+    return lambda images: run(model, images)
+
+
+RUNTIME = Runtime("openvino", "OpenVINO", "openvino", ("model.xml", "model.bin"), _convert, _open)

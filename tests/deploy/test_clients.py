@@ -13,6 +13,7 @@ from conftest import knowing
 from paddleprune.config import load_config
 from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import load_model, save_model
+from paddleprune.errors import UserError
 from paddleprune.infer import infer
 from paddleprune.pipeline import export_model, train
 
@@ -73,25 +74,34 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+CLIENTS = {
+    "lite": "lite/python/run.py",
+    **{form: f"{form}/run.py" for form in ("openvino", "onnx", "ncnn", "mnn")},
+}
+PACKAGES = {"lite": "paddlelite", "openvino": "openvino", "onnx": "paddle2onnx", "ncnn": "ncnn", "mnn": "MNN"}
+
+
 @pytest.mark.parametrize("form", ["openvino", "onnx"])
 def test_the_exported_file_says_what_the_network_says(trained, tmp_path, form):
-    pytest.importorskip({"openvino": "openvino", "onnx": "paddle2onnx"}[form])
+    pytest.importorskip(PACKAGES[form])
     manifest = export_model(trained[1] / "run/best_model", tmp_path / form, form)
     assert manifest["parity"]["max_abs_diff"] < 1e-4
     assert manifest["parity"]["images"] == 12
     assert manifest["parity"]["same_decisions"] is None or manifest["parity"]["same_decisions"] > 0.995
 
 
-@pytest.mark.parametrize(
-    ("form", "script"), [("openvino", "openvino/run.py"), ("lite", "lite/python/run.py")]
-)
-def test_the_client_says_what_infer_says(trained, tmp_path, form, script):
-    pytest.importorskip({"openvino": "openvino", "lite": "paddlelite"}[form])
+@pytest.mark.parametrize("form", CLIENTS)
+def test_the_client_says_what_infer_says(trained, tmp_path, form):
+    pytest.importorskip(PACKAGES[form])
     task, folder = trained
+    if (form, task) == ("ncnn", "detection"):
+        with pytest.raises(UserError, match="ncnn has no layer for .*; use --format mnn or lite"):
+            export_model(folder / "run/best_model", tmp_path / "export", form)
+        return
     export_model(folder / "run/best_model", tmp_path / "export", form)
     pictures = some_pictures(folder, tmp_path / "pictures")
     infer(folder / "run/best_model", pictures, tmp_path / "ours")
-    client(script, "--model", tmp_path / "export", "--input", pictures, "--save_dir", tmp_path / "theirs",
+    client(CLIENTS[form], "--model", tmp_path / "export", "--input", pictures, "--save_dir", tmp_path / "theirs",
            "--threads", "1")  # fmt: skip
     assert_alike(task, tmp_path / "ours", tmp_path / "theirs")
 
@@ -147,12 +157,13 @@ def test_the_openvino_client_mattes_a_video(trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("form", "script", "file"),
-    [("lite", "lite/python/run.py", "model_x86.nb"), ("openvino", "openvino/run.py", "model.bin")],
-)
-def test_a_file_that_is_not_the_manifests_is_not_run(trained, tmp_path, form, script, file):
+    ("form", "file"),
+    [("lite", "model_x86.nb"), ("openvino", "model.bin"), ("onnx", "model.onnx"), ("ncnn", "model.ncnn.bin"),
+     ("mnn", "model.mnn")],
+)  # fmt: skip
+def test_a_file_that_is_not_the_manifests_is_not_run(trained, tmp_path, form, file):
     """Damaged, cut off, or of another processor: the runtime would crash, or worse, run."""
-    pytest.importorskip({"openvino": "openvino", "lite": "paddlelite"}[form])
+    pytest.importorskip(PACKAGES[form])
     task, folder = trained
     if task != "classification":
         pytest.skip("one task is enough")
@@ -171,11 +182,11 @@ def test_a_file_that_is_not_the_manifests_is_not_run(trained, tmp_path, form, sc
         (whole[:100] + bytes([whole[100] ^ 255]) + whole[101:], "is not the file that the manifest is of"),
     ):
         (tmp_path / "export" / file).write_bytes(damaged)
-        found = client(script, *arguments, code=2)
+        found = client(CLIENTS[form], *arguments, code=2)
         assert words in found
         assert found.count("\n") == 1
     (tmp_path / "export" / file).write_bytes(whole)
-    assert "out of range" in client(script, *arguments, "--threads", "100000", code=2)
+    assert "out of range" in client(CLIENTS[form], *arguments, "--threads", "100000", code=2)
 
 
 def test_the_clients_refuse_in_one_line(tmp_path):

@@ -13,6 +13,7 @@ from paddle import nn
 
 from paddleprune import models
 from paddleprune.cli import main
+from paddleprune.config import RUNTIMES
 from paddleprune.engine.evaluate import forward_of
 from paddleprune.errors import UserError
 from paddleprune.export import formats, lite, lite_check, parity
@@ -133,6 +134,12 @@ def test_onnx_looks_at_as_many_candidates_as_paddle():
 def batches(count=2):
     for i in range(count):
         yield {"image": images(count=4) + i, "label": np.zeros(4, np.int64)}
+
+
+def test_the_names_of_the_runtimes_are_one_list():
+    assert tuple(formats.RUNTIMES) == RUNTIMES
+    files = [name for runtime in formats.RUNTIMES.values() for name in runtime.files]
+    assert len(files) == len(set(files))
 
 
 def test_parity_measures_the_largest_difference():

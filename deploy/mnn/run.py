@@ -1,0 +1,42 @@
+"""Run an MNN export on a picture, a folder of pictures or a video.
+
+    python deploy/mnn/run.py --model output/mnn --input street.jpg --save_dir output/drawn
+
+Needs MNN, numpy and opencv-python; reads manifest.json and model.mnn.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import Fault, file_of, main
+
+
+def load(folder, manifest, threads):
+    """The model as a function: images [1, C, H, W] -> list of outputs."""
+    try:
+        import MNN
+    except ImportError as error:
+        raise Fault("MNN is missing; pip install MNN") from error
+
+    settings = {"backend": "CPU", "precision": "normal", "numThread": threads or os.cpu_count() or 1}
+    file, outputs = file_of(folder, "model.mnn", manifest), range(len(manifest["outputs"]))
+    module = MNN.nn.load_module_from_file(
+        file,
+        [manifest["input"]["name"]],
+        [f"fetch_name_{i}" for i in outputs],
+        runtime_manager=MNN.nn.create_runtime_manager((settings,)),
+    )
+
+    def run(images):
+        given = MNN.expr.const(images, list(images.shape), MNN.expr.NCHW)
+        return [np.array(MNN.expr.convert(one, MNN.expr.NCHW).read()) for one in module.forward([given])]
+
+    return run
+
+
+if __name__ == "__main__":
+    main(__doc__, load, "mnn")

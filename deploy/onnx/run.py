@@ -1,0 +1,30 @@
+"""Run an ONNX export on a picture, a folder of pictures or a video.
+
+    python deploy/onnx/run.py --model output/onnx --input street.jpg --save_dir output/drawn
+
+Needs onnxruntime, numpy and opencv-python; reads manifest.json and model.onnx.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import Fault, file_of, main
+
+
+def load(folder, manifest, threads):
+    """The session as a function: images [1, C, H, W] -> list of outputs."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise Fault("ONNX Runtime is missing; pip install onnxruntime") from error
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    file = file_of(folder, "model.onnx", manifest)
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return lambda images: session.run(None, {manifest["input"]["name"]: images})
+
+
+if __name__ == "__main__":
+    main(__doc__, load, "onnx")
