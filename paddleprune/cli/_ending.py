@@ -1,7 +1,9 @@
 """How a command ends that is told to stop: one line that says how to go on, no dump."""
 
 import contextlib
+import io
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -22,13 +24,22 @@ def catching_sigterm() -> Iterator[None]:
         yield
         return
     with _held(signal.SIGTERM):
-        import paddle  # noqa: F401
-
+        _import_paddle()
         before = signal.signal(signal.SIGTERM, _raise)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _import_paddle() -> None:
+    """Without its two lines of advice where OMP_NUM_THREADS is above 1."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        import paddle  # noqa: F401
+    for line in said.getvalue().splitlines():
+        if "OMP_NUM_THREADS" not in line:
+            print(line, file=sys.stderr)
 
 
 @contextlib.contextmanager
