@@ -11,22 +11,23 @@
 Every call becomes a `Config` and a verb of pipeline.py; errors are `UserError`.
 """
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from . import paddlex_names, pipeline
+from . import models, paddlex_names, pipeline
 from .analysis.job import Job
 from .config import Config, parse_config
 from .data_faces import Dataset, _Transforms
 from .engine.checkpoint import load_model as _load
 from .errors import UserError
 from .infer import predict
-from .lookup import suggest
+from .models import own
 from .pruning.sensitivity import RATIOS
 
 
@@ -153,16 +154,6 @@ def load_model(model_dir: str | Path) -> Model:
     return Model(facts["task"], facts["model"]["name"], facts["model"]["args"], model_dir)
 
 
-def _mobilenet_v2(num_classes: int, scale: float = 1.0) -> Model:
-    """MobileNetV2 for `num_classes` classes; `scale` multiplies every width."""
-    return Model("classification", "mobilenet_v2", {"num_classes": num_classes, "scale": scale})
-
-
-def _mobilenet_v1(num_classes: int, scale: float = 1.0) -> Model:
-    """MobileNetV1 for `num_classes` classes; `scale` multiplies every width."""
-    return Model("classification", "mobilenet_v1", {"num_classes": num_classes, "scale": scale})
-
-
 def _sensitivities(
     model: Model, save_file: str, eval_dataset: Dataset | None = None, batch_size: int = 8,
     criterion: str = "reconstruction", ratios: Sequence[float] = RATIOS, compensate: int = 256,
@@ -187,71 +178,56 @@ def _visualize(model: Model, sensitivities_file: str, save_dir: str = "./") -> l
     return pipeline.draw_sensitivities(sensitivities_file, model.trained(), save_dir)
 
 
-def _unet(num_classes: int, scale: float = 1.0) -> Model:
-    """UNet for `num_classes` classes; `scale` multiplies every width."""
-    return Model("segmentation", "unet", {"num_classes": num_classes, "scale": scale})
-
-
-def _modnet(scale: float = 1.0, width: int = 32) -> Model:
-    """MODNet; `scale` multiplies the widths of its backbone, `width` is that of its other branches."""
-    return Model("matting", "modnet", {"scale": scale, "width": width})
-
-
-def _dim(scale: float = 1.0) -> Model:
-    """Deep Image Matting, which takes a trimap; `scale` multiplies its widths."""
-    return Model("matting", "dim", {"scale": scale})
-
-
-def _yolov3(
-    num_classes: int, backbone: str = "MobileNetV1", anchors: list | None = None, scale: float = 1.0,
-    width: float = 1.0,
-) -> Model:  # fmt: skip
-    """YOLOv3 on MobileNetV1 or MobileNetV2. `anchors`: [width, height] in pixels of the network's input,
-    from small to large (default: COCO's); `scale` multiplies the widths of the backbone, `width` those of
-    what is behind it."""
-    names = {"MobileNetV1": "mobilenet_v1", "MobileNetV2": "mobilenet_v2"}
-    if backbone not in names:
-        raise UserError(f"backbone: '{backbone}' is not known; {suggest(backbone, names)}")
-    args: dict[str, Any] = {"backbone": names[backbone], "scale": scale, "width": width}
-    more = {} if anchors is None else {"anchors": anchors}
-    return Model("detection", "yolov3", {"num_classes": num_classes, **args, **more})
-
-
-def _yolov2(num_classes: int, anchors: list | None = None, scale: float = 1.0) -> Model:
-    """YOLOv2 on Darknet-19. `anchors`: [width, height] in pixels of the network's input (default: Pascal VOC's at
-    416 px); `scale` multiplies its widths."""
-    more = {} if anchors is None else {"anchors": anchors}
-    return Model("detection", "yolov2", {"num_classes": num_classes, "scale": scale, **more})
-
-
 class _Shelf:
-    """Networks of a task by PaddleX's names: those of this package, and rows over other packages'."""
+    """Networks of a task by PaddleX's names: those of this package, from their cards, and rows over other packages'."""
 
-    def __init__(self, task: str, boxes: bool, own: dict[str, Any], rows: dict[str, tuple[str, dict]]):
-        self._task, self._own, self._rows = task, own, rows
-        self.transforms = _Transforms(boxes)
+    def __init__(self, task: str, rows: Mapping[str, tuple[str, dict]] | None = None):
+        cards = {name: models.card(name) for name in models.names()}
+        own = {card.face: (name, {}) for name, card in cards.items() if task in card.heads}
+        self._task, self._networks = task, {**own, **(rows or {})}
+        self.transforms = _Transforms(boxes=task == "detection")
 
-    def __getattr__(self, name: str) -> Any:
-        if name in self._own:
-            return self._own[name]
-        if name not in self._rows:
-            raise AttributeError(paddlex_names.missing(name, {**self._own, **self._rows}))
-        path, usual = self._rows[name]
-        return lambda num_classes, **args: Model(
-            self._task, path, {"num_classes": num_classes, **usual, **args}
-        )
+    def __getattr__(self, name: str) -> Callable[..., Model]:
+        if name not in self._networks:
+            raise AttributeError(paddlex_names.missing(name, self._networks))
+        return _face(self._task, *self._networks[name])
 
     def __dir__(self) -> list[str]:
-        return sorted([*self._own, *self._rows, "transforms"])
+        return sorted([*self._networks, "transforms"])
 
 
-cls = _Shelf(
-    "classification", False, {"MobileNetV2": _mobilenet_v2, "MobileNetV1": _mobilenet_v1},
-    {name: (path, {}) for name, path in paddlex_names.CLASSIFIERS.items()},
-)  # fmt: skip
-det = _Shelf("detection", True, {"YOLOv3": _yolov3, "YOLOv2": _yolov2}, {})
-seg = _Shelf("segmentation", False, {"UNet": _unet}, paddlex_names.SEGMENTERS)
-matting = SimpleNamespace(MODNet=_modnet, DIM=_dim)
+def _face(task: str, name: str, usual: Mapping[str, Any]) -> Callable[..., Model]:
+    """A function with the arguments of the network `name`, which makes a Model of it."""
+    build = None if own.is_own(name) else models.card(name).build
+
+    def face(*given: Any, **options: Any) -> Model:
+        if build is not None:
+            options = _arguments(name, build, given, options)
+        elif given:
+            options = {"num_classes": given[0], **options}
+        options = {key: value for key, value in options.items() if value is not None}
+        return Model(task, name, {**usual, **paddlex_names.network_options(options)})
+
+    face.__name__ = name
+    face.__doc__ = build.__doc__ if build is not None else f"{name}, for `num_classes` classes."
+    if build is not None:
+        face.__signature__ = inspect.signature(build).replace(return_annotation=Model)  # type: ignore[attr-defined]
+    return face
+
+
+def _arguments(name: str, build: Callable, given: tuple, options: dict[str, Any]) -> dict[str, Any]:
+    """By name. Raises UserError for those that `build` does not take."""
+    signature = inspect.signature(build)
+    try:
+        return dict(signature.bind_partial(*given, **options).arguments)
+    except TypeError as error:
+        raise UserError(f"{name}: {error}; it takes {', '.join(signature.parameters)}") from error
+
+
+cls = _Shelf("classification", {name: (path, {}) for name, path in paddlex_names.CLASSIFIERS.items()})
+det = _Shelf("detection")
+seg = _Shelf("segmentation", paddlex_names.SEGMENTERS)
+matting = _Shelf("matting")
 
 
 def _analysis(

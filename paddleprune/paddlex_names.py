@@ -54,6 +54,7 @@ SEGMENTERS = {
     "HRNet": ("paddleseg.FCN", {"backbone": {"name": "paddleseg.HRNet_W18"}, "backbone_indices": [-1]}),
     "FastSCNN": ("paddleseg.FastSCNN", {}),
 }
+BACKBONES = {"MobileNetV1": "mobilenet_v1", "MobileNetV2": "mobilenet_v2"}  # of YOLOv3
 MISSING = {
     "DarkNet53": "neither paddle.vision nor PaddleSeg has it as a classifier",
     "Xception41": "neither paddle.vision nor PaddleSeg has it as a classifier",
@@ -94,6 +95,16 @@ def train_options(given: Mapping[str, Any], steps_per_epoch: int) -> dict[str, A
         if rest.pop(nothing, None) is not None:
             log.warning("train: %s has no effect here", nothing)
     return {**options, **rest}
+
+
+def network_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a network, with our name of the backbone for PaddleX's."""
+    backbone = given.get("backbone")
+    if not isinstance(backbone, str) or backbone in BACKBONES.values():
+        return dict(given)
+    if backbone not in BACKBONES:
+        raise UserError(f"backbone: '{backbone}' is not known; {suggest(backbone, BACKBONES)}")
+    return {**given, "backbone": BACKBONES[backbone]}
 
 
 def missing(name: str, there: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from conftest import knowing
 
 import paddleprune as pp
+from paddleprune import models
 from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import fingerprint, load_model
 
@@ -71,6 +72,23 @@ def test_folders_apart(data, tmp_path):
     assert model.evaluate(datasets[1])["acc1"] > 0.3
     table = pp.slim.cal_params_sensitivities(model, str(tmp_path / "s.json"), datasets[1], ratios=[0.5])
     assert table
+
+
+def test_every_network_here_has_its_face():
+    shelves = {"classification": pp.cls, "detection": pp.det, "segmentation": pp.seg, "matting": pp.matting}
+    for name in models.names():
+        card = models.card(name)
+        for task in card.heads:
+            face = getattr(shelves[task], card.face)
+            assert face(**card.args).name == name
+            assert face.__doc__ == card.build.__doc__
+    assert pp.det.YOLOv3(3, "MobileNetV2", None).args == {"num_classes": 3, "backbone": "mobilenet_v2"}
+    for call, words in (
+        (lambda: pp.det.YOLOv3(3, "DarkNet53"), "backbone: 'DarkNet53' is not known; valid: MobileNetV1"),
+        (lambda: pp.matting.MODNet(widht=8), "modnet: .*'widht'; it takes scale, width"),
+    ):
+        with pytest.raises(pp.UserError, match=words):
+            call()
 
 
 def test_pictures_of_a_program(data, tmp_path):

@@ -16,6 +16,7 @@ class Card:
 
     build: Callable[..., nn.Layer]
     heads: Mapping[str, type[Head]]  # by task; mostly one
+    face: str = ""  # its name in scripts, as pp.cls.MobileNetV2
     # A small one, for tests and examples: arguments of build() and the input, [C, H, W].
     args: dict = field(default_factory=dict)
     image_shape: tuple[int, int, int] = (3, 32, 32)

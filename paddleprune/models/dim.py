@@ -122,6 +122,7 @@ class _Certain(nn.Layer):
 CARD = Card(
     build,
     {"matting": Head},
+    face="DIM",
     args={"scale": 0.0625},
     image_shape=(4, 64, 64),
     levels=tuple(f"encoder.{stage}" for stage in range(1, 5)),

@@ -17,6 +17,7 @@ def build(num_classes: int = 1000, scale: float = 1.0) -> nn.Layer:
 CARD = Card(
     build,
     {"classification": Pictures},
+    face="MobileNetV2",
     args={"num_classes": 3, "scale": 0.25},
     imagenet={key.split("_")[1]: of for key, of in mobilenetv2.model_urls.items()},  # paddle.vision's own
 )

@@ -209,6 +209,7 @@ def _blurred(alpha: paddle.Tensor) -> paddle.Tensor:
 CARD = _card.Card(
     build,
     {"matting": Head},
+    face="MODNet",
     args={"scale": 0.25, "width": 8},
     image_shape=(3, 64, 64),
     backbone="backbone.",

@@ -45,4 +45,4 @@ def _rescale(network: Any, num_classes: int, scale: float, conv: Any, up: Any) -
     network.cls = nn.Conv2D(full, num_classes, 3, padding=1)
 
 
-CARD = Card(build, {"segmentation": Pixels}, args={"num_classes": 3, "scale": 0.125})
+CARD = Card(build, {"segmentation": Pixels}, face="UNet", args={"num_classes": 3, "scale": 0.125})

@@ -33,7 +33,7 @@ OBJECT = 5.0  # weight of a labelled box's confidence beside that of the backgro
 REGIONS = ("divided", "original", "later")
 
 
-def build(num_classes: int, scale: float = 1.0, anchors: Sequence[Sequence[float]] = ANCHORS) -> nn.Layer:
+def build(num_classes: int, anchors: Sequence[Sequence[float]] = ANCHORS, scale: float = 1.0) -> nn.Layer:
     """Input [N, 3, H, W], H and W multiples of 32 -> [raw map [N, A (5 + num_classes), H/32, W/32]], per anchor x, y,
     width, height, confidence and classes. `scale` multiplies every width. `anchors`: [width, height] in pixels."""
     if scale <= 0:
@@ -279,6 +279,7 @@ def _in_order(network: nn.Layer) -> list[str]:
 CARD = Card(
     build,
     {"detection": Head},
+    face="YOLOv2",
     args={"num_classes": 3, "scale": 0.125},
     image_shape=(3, 64, 64),
     reads={".weights": read_darknet},

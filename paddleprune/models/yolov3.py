@@ -25,9 +25,9 @@ ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90
 def build(
     num_classes: int,
     backbone: str = "mobilenet_v1",
+    anchors: Sequence[Sequence[float]] = ANCHORS,
     scale: float = 1.0,
     width: float = 1.0,
-    anchors: Sequence[Sequence[float]] = ANCHORS,
 ) -> nn.Layer:
     """Input [N, 3, H, W], H and W multiples of 32 -> raw maps [N, A (5 + num_classes), H/s, W/s] for the
     strides s = 32, 16, 8; A is a third of the anchors' number.
@@ -204,6 +204,7 @@ def _flat(anchors: Sequence[Sequence[float]]) -> list[int]:
 CARD = Card(
     build,
     {"detection": Head},
+    face="YOLOv3",
     args={"num_classes": 3, "scale": 0.25, "width": 0.0625},
     image_shape=(3, 64, 64),
     backbone="backbone.",
