@@ -15,8 +15,10 @@ import pytest
 from PIL import Image, ImageOps
 from test_clients import assert_alike, client, some_pictures, train_small, trained  # noqa: F401
 
+from paddleprune.config import load_config
+from paddleprune.data.sample_data import make
 from paddleprune.data.transforms import Compose
-from paddleprune.pipeline import export_model
+from paddleprune.pipeline import export_model, train
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADERS = ("/usr/include/opencv4/opencv2/imgcodecs.hpp", "/usr/include/nlohmann/json.hpp")
@@ -178,6 +180,47 @@ esac
 """
 
 
+def test_a_trimap_as_the_python_client_takes_it(run, tmp_path):
+    """Deep Image Matting on pictures that are resized, the trimap with them."""
+    data = make("matting", tmp_path / "data", 8, 3)
+    steps = "[{Resize: {size: 64}}, {Trimap: {width: 4}}, Normalize, TrimapChannel]"
+    settings = [
+        f"data.root={data}",
+        "train.epochs=0",
+        "model.args.scale=0.0625",
+        f"data.eval_transforms={steps}",
+    ]
+    train(load_config(ROOT / "configs/matting/dim_sample.yml", settings), tmp_path / "run")
+    export_model(tmp_path / "run/best_model", tmp_path / "export", "lite", targets="x86")
+    (tmp_path / "trimaps").mkdir()
+    for number in range(3):
+        alpha = cv2.imread(str(data / f"alphas/val_000{number}.png"), cv2.IMREAD_GRAYSCALE)
+        trimap = np.select([alpha < 3, alpha > 252], [0, 255], 128).astype(np.uint8)
+        trimap = cv2.resize(trimap, [(70, 50), (64, 64), (41, 90)][number], interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(tmp_path / f"trimaps/{number}.png"), trimap)
+    pictures = some_pictures(tmp_path, tmp_path / "pictures")
+    given = [
+        "--model",
+        tmp_path / "export",
+        "--input",
+        pictures,
+        "--trimap",
+        tmp_path / "trimaps",
+        "--save_dir",
+    ]
+    client("lite/python/run.py", *given, tmp_path / "python")
+    done = run(*given, tmp_path / "cpp")
+    assert done.returncode == 0, done.stderr
+    assert_alike("matting", tmp_path / "python", tmp_path / "cpp")
+    for options, words in (
+        (given[:4], "the model takes a trimap; give a grey picture of it with --trimap"),
+        ([*given[:5], pictures / "none.png"], "has no readable trimap of 70x50"),
+    ):
+        done = run(*options, "--save_dir", tmp_path / "x")
+        assert done.returncode == 2
+        assert words in done.stderr
+
+
 def test_the_script_for_phones(client_folder, exported, tmp_path):
     """run.sh with a stand-in of adb, whose phone is a folder here."""
     for name in ("bin", "phone", "libs", "pictures"):
@@ -242,6 +285,8 @@ def test_a_damaged_model_is_not_run(run, exported, tmp_path):
         ({"transforms": ["Blur"]}, [], "asks for 'Blur', which this client does not know"),
         ({"transforms": []}, ["--power_mode", "fast"], "--power_mode: 'fast' is not known; valid: high"),
         ({"input": {"shape": [1, 3, 16, 16]}}, [], "make 32x32, the network takes 16x16"),
+        ({"input": {"shape": [1, 4, 32, 32]}}, [], "takes 4 channels, the manifest's transforms make others"),
+        ({"input": {"shape": [1, 5, 32, 32]}}, [], "must be [1, 3, height, width], or 4 with a trimap"),
         ({}, ["--threads", "none"], "--threads: 'none' must be 1 or more, up to 1024"),
         ({}, ["--speed", "9"], "'--speed' is not known"),
         ({}, ["--input", "/nowhere.png"], "'/nowhere.png' is not a readable picture"),

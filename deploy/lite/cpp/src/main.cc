@@ -1,6 +1,6 @@
 // Runs a Paddle Lite export on a picture or a folder of pictures, and times it.
 //   lite_client --model DIR --input FILE|DIR --save_dir DIR [--threads 1] [--power_mode high]
-//               [--warmup 5 --repeats 20] [--dump_input FILE]
+//               [--trimap FILE|DIR] [--warmup 5 --repeats 20] [--dump_input FILE]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -28,7 +28,7 @@ namespace {
 
 using Options = std::map<std::string, std::string>;
 const Options kUsual = {{"model", ""},   {"input", ""},   {"save_dir", ""}, {"threads", "1"}, {"power_mode", "high"},
-                        {"warmup", "5"}, {"repeats", "0"}, {"dump_input", ""}};
+                        {"warmup", "5"}, {"repeats", "0"}, {"dump_input", ""}, {"trimap", ""}};
 
 Options parse(int count, char** words) {
   Options options = kUsual;
@@ -58,6 +58,11 @@ int whole(const Options& options, const std::string& name, int least, int most =
 bool is_folder(const std::string& path) {
   struct stat facts;
   return stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+std::string stem_of(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.substr(0, name.rfind('.'));
 }
 
 // The picture, or those directly inside the folder, by name.
@@ -93,6 +98,20 @@ cv::Mat read(const std::string& path) {
   return turned(picture, orientation);
 }
 
+// The trimap of a picture, the file or the one of its name in the folder: CV_32F of 0, 0.5 (unknown) and 1.
+cv::Mat trimap_of(const std::string& place, const std::string& path, const cv::Mat& picture) {
+  cv::Mat grey, trimap;
+  for (const std::string& file : is_folder(place) ? pictures(place) : std::vector<std::string>{place})
+    if (file == place || stem_of(file) == stem_of(path)) grey = cv::imread(file, cv::IMREAD_GRAYSCALE);
+  if (grey.size() != picture.size())
+    throw std::runtime_error("--trimap: '" + place + "' has no readable trimap of " + std::to_string(picture.cols) + "x" +
+                             std::to_string(picture.rows) + " for '" + path + "'");
+  trimap = cv::Mat(grey.size(), CV_32F, cv::Scalar(0.5));
+  trimap.setTo(0, grey <= 5);
+  trimap.setTo(1, grey >= 250);
+  return trimap;
+}
+
 double now_ms() {
   using namespace std::chrono;  // NOLINT
   return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
@@ -108,11 +127,6 @@ void time_it(Runner& runner, const std::vector<float>& image, const Manifest& ma
   std::sort(times.begin(), times.end());
   std::printf("latency: median %.3f ms, least %.3f, most %.3f, %d runs\n", times[times.size() / 2], times.front(),
               times.back(), repeats);
-}
-
-std::string stem_of(const std::string& path) {
-  const std::string name = path.substr(path.rfind('/') + 1);
-  return name.substr(0, name.rfind('.'));
 }
 
 // The name of what is drawn of a picture: its own without the ending, unless another one has the same.
@@ -146,8 +160,9 @@ void run(const Options& options) {
   std::vector<float> image;
   for (const std::string& path : files) {
     const cv::Mat picture = read(path);
-    image = preprocess(picture, manifest.transforms, static_cast<int>(manifest.shape[2]),
-                       static_cast<int>(manifest.shape[3]));
+    const std::string& place = options.at("trimap");
+    image = preprocess(picture, place.empty() ? cv::Mat() : trimap_of(place, path, picture), manifest.transforms,
+                       manifest.shape);
     if (!options.at("dump_input").empty())
       std::ofstream(options.at("dump_input"), std::ios::binary)
           .write(reinterpret_cast<const char*>(image.data()), static_cast<std::streamsize>(4 * image.size()));

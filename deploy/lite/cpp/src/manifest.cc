@@ -42,7 +42,8 @@ Manifest read_manifest(const std::string& folder) {
   } catch (const nlohmann::json::exception& error) {
     throw std::runtime_error("'" + path + "' is damaged (" + error.what() + "); export again");
   }
-  if (manifest.shape.size() != 4 || manifest.shape[0] != 1 || manifest.shape[1] != 3)
-    throw std::runtime_error("'" + path + "': the input must be [1, 3, height, width]");
+  if (manifest.shape.size() != 4 || manifest.shape[0] != 1 || manifest.shape[1] < 3 ||
+      manifest.shape[1] > 4)
+    throw std::runtime_error("'" + path + "': the input must be [1, 3, height, width], or 4 with a trimap");
   return manifest;
 }

@@ -8,7 +8,7 @@
 struct Manifest {
   std::string task;                 // classification, detection, segmentation or matting
   std::vector<std::string> labels;  // none for matting
-  std::vector<int64_t> shape;       // 1, 3, height, width
+  std::vector<int64_t> shape;       // 1, 3 or 4, height, width
   nlohmann::json transforms;        // a list of steps, see preprocess.h
   std::string model_file;           // path of the .nb file for this processor
 };

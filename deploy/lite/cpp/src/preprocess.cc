@@ -16,7 +16,8 @@ int rounded(double value) { return static_cast<int>(std::nearbyint(value)); }
 cv::Mat resized(const cv::Mat& image, int width, int height) {
   const bool shrinks = static_cast<int64_t>(width) * height < static_cast<int64_t>(image.rows) * image.cols;
   cv::Mat result;
-  cv::resize(image, result, cv::Size(width, height), 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
+  const int smooth = shrinks ? cv::INTER_AREA : cv::INTER_LINEAR;
+  cv::resize(image, result, cv::Size(width, height), 0, 0, image.channels() == 1 ? cv::INTER_NEAREST : smooth);
   return result;
 }
 
@@ -53,23 +54,33 @@ cv::Mat normalize(const cv::Mat& image, const json& arguments) {
   return result;
 }
 
+// A step that moves pixels, of a picture or of its trimap.
+cv::Mat moved(const cv::Mat& image, const std::string& name, const json& arguments) {
+  if (name == "Resize") return resize(image, arguments);
+  if (name == "ResizeByShort") return resize_by_short(image, arguments);
+  if (name == "CenterCrop") return center_crop(image, arguments);
+  throw std::runtime_error("the manifest asks for '" + name + "', which this client does not know");
+}
+
 }  // namespace
 
-std::vector<float> preprocess(const cv::Mat& picture, const json& transforms, int height, int width) {
-  cv::Mat image = picture;
+std::vector<float> preprocess(const cv::Mat& picture, const cv::Mat& given, const json& transforms,
+                              const std::vector<int64_t>& shape) {
+  const int height = static_cast<int>(shape.at(2)), width = static_cast<int>(shape.at(3));
+  cv::Mat image = picture, trimap = given;
+  bool beside = false;  // the trimap is a channel of the input
   for (const json& step : transforms) {
     const std::string name = step.is_string() ? step.get<std::string>() : step.begin().key();
     const json arguments = step.is_string() ? json::object() : step.begin().value();
-    if (name == "Resize") {
-      image = resize(image, arguments);
-    } else if (name == "ResizeByShort") {
-      image = resize_by_short(image, arguments);
-    } else if (name == "CenterCrop") {
-      image = center_crop(image, arguments);
+    if (name == "TrimapChannel") {
+      if (trimap.empty())
+        throw std::runtime_error("the model takes a trimap; give a grey picture of it with --trimap");
+      beside = true;
     } else if (name == "Normalize") {
       image = normalize(image, arguments);
     } else {
-      throw std::runtime_error("the manifest asks for '" + name + "', which this client does not know");
+      image = moved(image, name, arguments);
+      if (!trimap.empty()) trimap = moved(trimap, name, arguments);
     }
   }
   if (image.type() != CV_32FC3) image.convertTo(image, CV_32FC3);
@@ -77,10 +88,16 @@ std::vector<float> preprocess(const cv::Mat& picture, const json& transforms, in
     throw std::runtime_error("the manifest's transforms make " + std::to_string(image.cols) + "x" +
                              std::to_string(image.rows) + ", the network takes " + std::to_string(width) + "x" +
                              std::to_string(height));
-  std::vector<float> tensor(3 * static_cast<size_t>(height) * width);
+  if (shape.at(1) != (beside ? 4 : 3))
+    throw std::runtime_error("the network takes " + std::to_string(shape.at(1)) +
+                             " channels, the manifest's transforms make others");
+  const size_t plane = static_cast<size_t>(height) * width;
+  std::vector<float> tensor((beside ? 4 : 3) * plane);
   for (int c = 0; c < 3; ++c)
     for (int y = 0; y < height; ++y)
       for (int x = 0; x < width; ++x)
-        tensor[(static_cast<size_t>(c) * height + y) * width + x] = image.at<cv::Vec3f>(y, x)[c];
+        tensor[c * plane + static_cast<size_t>(y) * width + x] = image.at<cv::Vec3f>(y, x)[c];
+  for (int y = 0; beside && y < height; ++y)
+    std::copy_n(trimap.ptr<float>(y), width, tensor.begin() + static_cast<std::ptrdiff_t>(3 * plane) + y * width);
   return tensor;
 }
