@@ -114,8 +114,9 @@ def _like(old: paddle.Tensor, array: np.ndarray) -> paddle.Tensor:
     if not isinstance(old, paddle.base.framework.EagerParamBase):
         return paddle.to_tensor(array, stop_gradient=old.stop_gradient)
     new = paddle.create_parameter(
-        list(array.shape), old.dtype, default_initializer=nn.initializer.Assign(array)
+        list(array.shape), old.dtype, default_initializer=nn.initializer.Constant(0.0)
     )
+    new.set_value(array)  # Paddle's Assign makes a Python number of each value: seconds for a ResNet50
     for key in ("optimize_attr", "regularizer", "need_clip", "trainable", "is_distributed"):
         setattr(new, key, getattr(old, key))
     return new
