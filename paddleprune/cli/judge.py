@@ -1,6 +1,5 @@
 """Verbs that judge a model: evaluate, look, time, compare."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,26 @@ from ._verb import Options, add_verb
 
 def evaluate(verbs: Any) -> None:
     def run(options: Options) -> None:
-        from .. import pipeline
+        from ..examine import examine
         from ..files import write_json
 
-        values = pipeline.evaluate_model(options.model_dir, options.dataset, options.list)
-        print("  ".join(f"{name} {value:.4f}" for name, value in values.items()))
+        found = examine(options.model_dir, options.dataset, options.list, options.save_dir, options.worst)
+        for line in found.table():
+            print(line)
+        print("  ".join(f"{name} {value:.4f}" for name, value in found.values.items()))
         target = Path(options.save_file or Path(options.model_dir) / "eval.json")
-        write_json(target, {k: v if math.isfinite(v) else None for k, v in values.items()})
-        print(f"in {target}")
+        write_json(target, found.as_dict())
+        print(f"in {target}" + (f"; pictures in {options.save_dir}" if options.save_dir else ""))
 
-    verb = add_verb(verbs, run, "eval", "Evaluate a model directory.", "--model_dir output/dense/best_model")
+    verb = add_verb(verbs, run, "eval", "Evaluate a model directory: all metrics, by class, and where it fails.",
+                 "--model_dir output/dense/best_model --save_dir output/eval")  # fmt: skip
     verb.add_argument("--model_dir", required=True, help="best_model/ of a run")
     verb.add_argument("--dataset", help="folder of the data (default: the one that the model was trained on)")
     verb.add_argument("--list", help="list file of the folder (default: its validation list)")
     verb.add_argument("--save_file", help="JSON with the values (default: MODEL_DIR/eval.json)")
+    verb.add_argument("--save_dir", help="folder for pictures: what is taken for what (or precision over recall), and "
+                      "the worst pictures, drawn")  # fmt: skip
+    verb.add_argument("--worst", type=int, default=12, help="how many of those (default: 12)")
 
 
 def infer(verbs: Any) -> None:

@@ -29,6 +29,14 @@ class Metric(ABC):
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         """The main value for each row of `counts` [B, images], how often each image was drawn."""
 
+    @abstractmethod
+    def each(self) -> np.ndarray:
+        """The main value of each image alone, [images]; nan where it has none."""
+
+    def by_class(self, classes: int) -> dict[str, np.ndarray]:
+        """Columns of a table with a row per class, each [classes]; nan where there is nothing to say."""
+        return {}
+
     def merge(self, other: Any) -> None:
         """Add the images of another meter of this kind, of another process say."""
         self.statistics += other.statistics
@@ -52,6 +60,9 @@ class Additive(Metric):
     def compute(self) -> dict[str, float]:
         every = np.concatenate(self.statistics)
         return {k: float(v) for k, v in self.summary(every.sum(0), len(every)).items()}
+
+    def each(self) -> np.ndarray:
+        return np.array([self.summary(row, 1)[self.main] for row in np.concatenate(self.statistics)])
 
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         every = np.concatenate(self.statistics)

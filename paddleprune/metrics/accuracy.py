@@ -1,10 +1,12 @@
 """Top-k accuracy of classification."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ._base import Additive
+from ._confusion import Confusion
 
 
 class Accuracy(Additive):
@@ -27,3 +29,24 @@ class Accuracy(Additive):
 
     def summary(self, total: np.ndarray, images: float) -> Mapping[str, float]:
         return {"acc1": total[0] / images, "acc5": total[1] / images}
+
+
+class AccuracyByClass(Accuracy):
+    """Also which class is taken for which."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.confusion = Confusion()
+
+    def update(self, outputs: Sequence[np.ndarray], batch: dict) -> None:
+        super().update(outputs, batch)
+        self.confusion.add(np.asarray(batch["label"]), np.asarray(outputs[0]).argmax(1))
+
+    def merge(self, other: Any) -> None:
+        super().merge(other)
+        self.confusion.join(other.confusion)
+
+    def by_class(self, classes: int) -> dict[str, np.ndarray]:
+        """Pictures; the fraction of them that is found; the fraction right of those that are called so."""
+        labelled, found, right = self.confusion.shares(classes)
+        return {"pictures": labelled, "recall": found, "precision": right}

@@ -51,9 +51,34 @@ class BoxMap(Metric):
         (values,) = self._values(np.ones((1, len(self.statistics))))
         return {"map": float(values[0]), "map11": float(values[1])}
 
+    def each(self) -> np.ndarray:
+        alone, values = BoxMap(), []
+        for one in self.statistics:
+            alone.statistics = [one]
+            values.append(alone.resampled(np.ones((1, 1)))[0] if len(one.wanted) else np.nan)
+        return np.array(values)
+
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         parts = [counts[i : i + DRAWS_AT_ONCE] for i in range(0, len(counts), DRAWS_AT_ONCE)]
         return np.concatenate([self._values(part)[:, 0] for part in parts])
+
+    def by_class(self, classes: int) -> dict[str, np.ndarray]:
+        """Labelled boxes that count; the area under the class's curve; the largest recall."""
+        columns = {name: np.full(classes, np.nan) for name in ("ap", "recall")}
+        boxes = np.bincount(np.concatenate([f.wanted for f in self.statistics]), minlength=classes)
+        for c in np.flatnonzero(boxes):
+            recall, precision = self.curve(int(c))
+            columns["ap"][c] = float((np.diff(recall, prepend=0.0) * precision).sum())
+            columns["recall"][c] = recall[-1] if len(recall) else 0.0
+        return {"boxes": boxes, **columns}
+
+    def curve(self, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """Recall, and precision made falling, of a class from the box of the highest score on, each [boxes]."""
+        labels, scores, right, wanted = (np.concatenate(part) for part in zip(*self.statistics, strict=True))
+        mine = np.flatnonzero((labels == label) & (right >= 0))
+        hits = right[mine[np.argsort(-scores[mine], kind="stable")]].cumsum()
+        precision = hits / np.arange(1, len(hits) + 1)
+        return hits / max(1, int((wanted == label).sum())), np.maximum.accumulate(precision[::-1])[::-1]
 
     def _values(self, counts: np.ndarray) -> np.ndarray:
         """[map, map11] for each row of `counts` [B, images]."""

@@ -1,11 +1,13 @@
 """Mean intersection over union of semantic segmentation, at the size of the network's input."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..data.transforms.paired import IGNORE
 from ._base import Additive
+from ._confusion import Confusion, share
 
 
 class MeanIoU(Additive):
@@ -41,3 +43,28 @@ def _areas(called: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     called, labels = called[counts], labels[counts]
     parts = (called[called == labels], called, labels)
     return np.stack([np.bincount(part, minlength=classes) for part in parts])
+
+
+class MeanIoUByClass(MeanIoU):
+    """Also which class is taken for which, in pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.confusion = Confusion()
+
+    def update(self, outputs: Sequence[np.ndarray], batch: dict) -> None:
+        super().update(outputs, batch)
+        masks, called = np.asarray(batch["mask"]), np.asarray(outputs[0]).argmax(1)
+        self.confusion.add(masks[masks != IGNORE], called[masks != IGNORE])
+
+    def merge(self, other: Any) -> None:
+        super().merge(other)
+        self.confusion.join(other.confusion)
+
+    def by_class(self, classes: int) -> dict[str, np.ndarray]:
+        """The share of the pixels; IoU; the fraction that is found; the fraction right of what is called so."""
+        labelled, found, right = self.confusion.shares(classes)
+        counts = self.confusion.matrix(classes)
+        hits = np.diag(counts)
+        iou = share(hits, labelled + counts.sum(0) - hits)
+        return {"share": labelled / max(1, labelled.sum()), "iou": iou, "recall": found, "precision": right}

@@ -39,7 +39,7 @@ class Task(ABC):
     sequence of arrays, one per output of the deployed network."""
 
     metric: ClassVar[type[Metric]]  # that models are judged by
-    full_metric: ClassVar[type[Metric] | None] = None  # with more, slower values, for reports
+    full_metric: ClassVar[type[Metric] | None] = None  # with more, slower values, and values by class
     whole: ClassVar[bool] = True  # are results laid over the whole picture?
 
     def __init__(self, labels: list[str], head: Head):

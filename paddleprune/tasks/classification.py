@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ..drawing import put_text
-from ..metrics.accuracy import Accuracy
+from ..metrics.accuracy import Accuracy, AccuracyByClass
 from ._base import Task as Base
 
 
@@ -14,6 +14,7 @@ class Task(Base):
     """Deployed networks map [N, 3, H, W] to probabilities [N, classes]."""
 
     metric = Accuracy
+    full_metric = AccuracyByClass
     whole = False
 
     def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray:

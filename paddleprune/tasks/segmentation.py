@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data.transforms.paired import IGNORE
 from ..drawing import put_text
-from ..metrics.mean_iou import MeanIoU
+from ..metrics.mean_iou import MeanIoU, MeanIoUByClass
 from ._base import Task as Base
 
 
@@ -15,6 +15,7 @@ class Task(Base):
     """Deployed networks map [N, 3, H, W] to probabilities [N, classes, H, W]."""
 
     metric = MeanIoU
+    full_metric = MeanIoUByClass
 
     def decisions(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(outputs[0]).argmax(1)

@@ -1,0 +1,38 @@
+"""Which class is taken for which."""
+
+import numpy as np
+
+
+class Confusion:
+    """Counts of pairs (what it is, what it is called)."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[tuple[int, int], int] = {}
+
+    def add(self, labels: np.ndarray, called: np.ndarray) -> None:
+        """Whole numbers from 0 on, of one shape."""
+        pairs, counts = np.unique(np.stack([labels.ravel(), called.ravel()]), axis=1, return_counts=True)
+        for (label, name), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+            self.pairs[label, name] = self.pairs.get((label, name), 0) + count
+
+    def join(self, other: "Confusion") -> None:
+        for pair, count in other.pairs.items():
+            self.pairs[pair] = self.pairs.get(pair, 0) + count
+
+    def matrix(self, classes: int) -> np.ndarray:
+        """[classes that they are, classes that they are called]."""
+        counts = np.zeros((classes, classes), np.int64)
+        for (label, called), count in self.pairs.items():
+            counts[label, called] = count
+        return counts
+
+    def shares(self, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Per class: how many there are, the fraction of them that is found, the fraction right of those called so."""
+        counts = self.matrix(classes)
+        right, labelled, called = np.diag(counts), counts.sum(1), counts.sum(0)
+        return labelled, share(right, labelled), share(right, called)
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole; nan where the whole is nothing."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
