@@ -110,7 +110,12 @@ def draw_curves(meter: BoxMap, labels: list[str], path: Path) -> None:
         if columns["boxes"][i]:
             recall, precision = meter.curve(int(i))
             text = f"{labels[i]}  {columns['ap'][i]:.3f}" if len(labels) <= SIDE else None
-            axes.step([0, *recall], [1, *precision], where="pre", label=text)
+            axes.step(
+                [0, *recall],
+                [*(precision[:1] if len(precision) else [0]), *precision],
+                where="pre",
+                label=text,
+            )
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, loc="lower left")
