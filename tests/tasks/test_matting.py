@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import paddle
 import pytest
+from conftest import unaccounted
 
 from paddleprune import cost, models
 from paddleprune.config import PruneConfig, load_config
@@ -69,6 +70,23 @@ def test_modnet_has_the_papers_size():
     measured = cost.count(models.build("modnet", {}), (3, 512, 512))
     assert 6.45e6 < measured.params < 6.49e6
     assert measured.macs == pytest.approx(18.3e9, rel=0.015)
+
+
+def test_the_network_that_modnet_model_compression_published():
+    """1,368,619 parameters, 1,342,435 without those of normalisations, 4.384 G at 512 px, and shortcuts where widths
+    happen to be equal: blocks 1, 6 and 9."""
+    network = models.build("modnet", {"widths": "published"})
+    measured = cost.count(network, (3, 512, 512))
+    norms = [layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+    assert measured.params == 1_368_619
+    assert measured.params - sum(2 * norm.weight.shape[0] for norm in norms) == 1_342_435
+    assert measured.macs == pytest.approx(4.384e9, rel=1e-4)
+    blocks = list(network.backbone.features)[1:-1]
+    assert [i for i, block in enumerate(blocks, start=1) if block.use_res_connect] == [1, 6, 9]
+    groups = find_groups(network, SHAPE)
+    assert not unaccounted(network, groups)
+    with pytest.raises(UserError, match="widths 'theirs' must be 'published'"):
+        models.build("modnet", {"widths": "theirs"})
 
 
 def test_every_layer_of_modnet_is_accounted_for():
