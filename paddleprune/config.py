@@ -109,7 +109,7 @@ class PruneConfig:
     ratio: float = 0.5
     scope: str = ""  # the part of the model that is pruned, e.g. backbone or yolo_blocks; empty = all of it
     apart: list[str] = field(default_factory=list)  # for slimming: parts that get a threshold each
-    threshold: float = 0.6  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
+    threshold: float = 0.5  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
     keep_backbone: bool = False  # for adaptive_fixed
     weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights
     target: TargetConfig = field(default_factory=TargetConfig)  # for for_target and least_loss
