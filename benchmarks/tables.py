@@ -1,4 +1,4 @@
-"""Write the result tables of README.md, docs/results.md and docs/zoo.md from the JSON files in benchmarks/results/.
+"""Write the result tables of README.md and docs/ from the JSON files in benchmarks/results/.
 
     python benchmarks/tables.py            rewrites them
     python benchmarks/tables.py --check    exit code 1 if one would change
@@ -27,8 +27,10 @@ def table(name: str) -> str:
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
              "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table,
-             "training": step_table}  # fmt: skip
+             "training": step_table, "published": published_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
+    if "command" not in result:  # it was read, not run
+        return f"{body}\n"
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
 
@@ -110,6 +112,37 @@ def oneshot_table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def published_table(rows: list[dict]) -> str:
+    """What others published, beside the rows of our results that come nearest."""
+    lines = ["| system, network | theirs | ours | what differs |", "|---" * 4 + "|"]
+    for row in rows:
+        lines.append(f"| {row['system']} | {row['theirs']} | {ours(**row['ours'])} | {row['differs']} |")
+    return "\n".join(lines)
+
+
+def ours(file: str, to: str, beside: str = "", **more: str) -> str:
+    """Of a results file two rows in words: what went, and what became of the metric."""
+    rows = {
+        r["variant"]: r
+        for r in json.loads((ROOT / "benchmarks/results" / f"{file}.json").read_text())["rows"]
+    }
+    before, after = rows[more["from"]], rows[to]
+    metric = before.get("metric", "mse")
+    values = [row.get("value", row.get(metric)) for row in (before, after)]
+    scale, form = (100, ".1f") if metric in ("acc1", "map", "miou") else (1, ".4f")
+    kept = [row.get("nonzero_params", row["params"]) / 1e6 for row in (before, after)]
+    parts = [f"{kept[0]:.3g} -> {kept[1]:.3g} M weights"]
+    if before["macs"] > 1.01 * after["macs"]:
+        parts.append(f"macs {before['macs'] / after['macs']:.1f}x fewer")
+    if isinstance(before.get("latency_ms"), dict):
+        one = "inference_t1"
+        parts.append(f"CPU {before['latency_ms'][one] / after['latency_ms'][one]:.2f}x faster")
+    parts.append(f"{metric} {scale * values[0]:{form}} -> {scale * values[1]:{form}}")
+    if beside:
+        parts.append(f"half the widths from scratch: {scale * rows[beside][metric]:{form}}")
+    return f"{', '.join(parts)} (`{file}`)"
+
+
 def fill(text: str) -> str:
     return BLOCK.sub(lambda m: m[1] + table(m[2]) + m[3], text)
 
@@ -119,7 +152,12 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     pages = {
         page: page.read_text()
-        for page in (ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/zoo.md")
+        for page in (
+            ROOT / "README.md",
+            ROOT / "docs/results.md",
+            ROOT / "docs/zoo.md",
+            ROOT / "docs/compared.md",
+        )
     }
     if parser.parse_args().check:
         return int(any(fill(text) != text for text in pages.values()))
