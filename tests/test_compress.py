@@ -52,6 +52,30 @@ def test_a_recipe_fits_the_data(task, tmp_path):
     assert not resized or resized == [side]
 
 
+def test_a_config_for_data_of_ones_own(digits, tmp_path, capsys):
+    """`init` writes what `train` takes, says the commands, and never writes over what is there."""
+    command = ["init", "--data", str(digits), "--save_dir", str(tmp_path / "own"), "--minutes", "0.001"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    file = tmp_path / "own/config.yml"
+    assert load_config(file).train.epochs == 2
+    (line,) = [
+        line.split()[1:]
+        for line in said.splitlines()
+        if line.startswith("  paddleprune train") and "pretrain" not in line
+    ]
+    assert main([*line, "--set", "train.epochs=0"]) == 0
+    assert (tmp_path / "own/dense/best_model/model.yml").is_file()
+    capsys.readouterr()
+    for wrong, words in (
+        (command, "is there already"),
+        ([*command[:3], "--save_dir", str(tmp_path / "x"), "--minutes", "0"], "--minutes: 0"),
+        (["init", "--data", str(tmp_path / "none"), "--save_dir", str(tmp_path / "x")], "does not exist"),
+    ):
+        assert main(wrong) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
     """Broken off behind both trainings, the same command goes on and does not train again."""
     out = tmp_path / "out"

@@ -15,17 +15,25 @@ from ._ending import Terminated, catching_sigterm
 from ._verb import Options, Parser
 from .analyse import merge_sensitivities, sensitivity
 from .compress import compress
+from .init import init
 from .judge import benchmark, evaluate, infer, report
 from .ship import export, lite_check
 from .train import anchors, groups, sample_data, sweep, train
 
 VERBS = (
-    sample_data, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, lite_check, export,
+    sample_data, init, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, lite_check, export,
     benchmark, report, compress,
 )  # fmt: skip
 
 
-PRINTERS = ("groups", "lite_check", "anchors", "eval", "benchmark")  # verbs whose work is what they print
+PRINTERS = (
+    "init",
+    "groups",
+    "lite_check",
+    "anchors",
+    "eval",
+    "benchmark",
+)  # verbs whose work is what they print
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,62 @@
+"""The first step with data of one's own: what it is, and a config for it."""
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ._verb import Options, add_verb
+
+
+def init(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, _run, "init", "Look at a folder of pictures, and write a config that trains on it, to be read and changed.",
+        "--data DIR --save_dir output/waste",
+    )  # fmt: skip
+    verb.add_argument(
+        "--data", required=True,
+        help="folder: a folder a class, COCO, Pascal VOC, YOLO, images beside masks or alphas, or list files",
+    )  # fmt: skip
+    verb.add_argument(
+        "--save_dir", required=True, help="folder for config.yml, and for lists where the data has none"
+    )
+    verb.add_argument(
+        "--model", default="", help="instead of the task's usual one, e.g. mobilenet_v1 or yolov2"
+    )
+    verb.add_argument("--weights", default="", help="to begin with: IMAGENET, or a .pdparams file")
+    verb.add_argument("--minutes", type=float, default=15.0, help="that a training may take (default: 15)")
+
+
+def _run(options: Options) -> None:
+    from ..config import dump_config
+    from ..data.layouts import look
+    from ..files import checked_path, exists, make_folder, write_text
+    from ..recipes import dense_config
+
+    if not 0 < options.minutes <= 10_000:
+        raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
+    data = checked_path(options.data, "--data")
+    if not exists(data, "folder"):
+        raise UserError(f"--data: folder '{options.data}' does not exist; give the folder of the pictures")
+    folder = make_folder(checked_path(options.save_dir, "--save_dir"))
+    file = folder / "config.yml"
+    if file.exists():
+        raise UserError(
+            f"--save_dir: '{file}' is there already, perhaps changed by hand; choose another folder"
+        )
+    found = look(Path(options.data), folder / "data")
+    made = dense_config(found, options.model, options.weights, options.minutes)
+    write_text(file, dump_config(made))
+    side, dense = made.data.image_shape[1], f"{folder}/dense"
+    print(
+        f"{found.kind}: {found.task}, {made.model.name} at {side} px, {made.train.epochs} epochs; in {file}"
+    )
+    if not options.weights:
+        print("it begins with random weights; --weights IMAGENET is better where it can be had")
+    print("next:")
+    for line in (
+        f"train --config {file} --save_dir {dense}",
+        f"sensitivity --model_dir {dense}/best_model --save_file {folder}/sensitivities.json",
+        f"train --config {file} --pretrain_weights {dense}/best_model --sensitivities_file {folder}/sensitivities.json "
+        f"--save_dir {folder}/pruned --set train.learning_rate={made.train.learning_rate / 4:.2g}",
+    ):
+        print(f"  paddleprune {line}")
