@@ -18,6 +18,7 @@ from .engine.checkpoint import SavedModel
 from .engine.pictures import pictures
 from .engine.recalibrate import recalibrate
 from .engine.score import score
+from .engine.taylor import FirstOrder
 from .errors import UserError
 from .graph.example import Example, outputs_of
 from .methods import Distill, Features, KeepZeros, Method, Sparsity
@@ -168,8 +169,9 @@ def _choose_channels(
         chosen = scheme.choose(asked, groups, name, saved.network, residuals)
     scheme.refuse_empty(chosen, asked.align, groups)
     _refuse_random(known)
-    observed = seen.observed if chosen.criterion == criteria.RECONSTRUCTION else None
-    plan = scheme.plan_of(chosen, asked.align, groups, saved.network, observed)
+    plan = scheme.plan_of(
+        chosen, asked.align, groups, saved.network, _judge(chosen.criterion, seen, task, batches)
+    )
     log.info("%s", plan_table.table(groups, plan, chosen))
 
     def carry_out() -> None:
@@ -188,6 +190,16 @@ def _choose_channels(
 
     facts = {"scheme": chosen.title, "criterion": chosen.criterion, "align": asked.align}
     return {**facts, "compensated": asked.compensate if scheme.compensates(asked) else 0}, carry_out
+
+
+def _judge(criterion: str, seen: "_Seen", task: Task, batches: Batches) -> criteria.Observed | None:
+    """What the criterion needs besides the weights."""
+    if criterion == criteria.RECONSTRUCTION:
+        return seen.observed
+    if criterion == criteria.TAYLOR:
+        loss = lambda network, batch: task.loss(network, batch)["loss"]  # noqa: E731
+        return FirstOrder(seen.saved.network, seen.groups, loss, batches.epoch())
+    return None
 
 
 def _of_what_is_left(saved: SavedModel, asked: PruneConfig, groups: Groups) -> PruneConfig:

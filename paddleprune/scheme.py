@@ -277,7 +277,7 @@ def target_of(prune: PruneConfig) -> tuple[str, float]:
 
 
 def plan_of(
-    scheme: Scheme, align: int, groups: Groups, network: nn.Layer, observed: Observed | None = None
+    scheme: Scheme, align: int, groups: Groups, network: nn.Layer, observed: criteria.Observed | None = None
 ) -> Plan:
     """The channels that go, by the scheme's criterion."""
     every = criteria.scores(scheme.criterion, groups, network, observed)

@@ -2,14 +2,15 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..data.dataset import Batches, Dataset, Subset, fingerprint, stratified_order
+from ..data.dataset import Batches, Dataset, Subset, fingerprint, open_dataset, stratified_order
 from ..engine import checkpoint
 from ..engine.evaluate import Forward, evaluate, forward_of
 from ..engine.pictures import pictures
 from ..engine.start import open_model
+from ..engine.taylor import BATCHES, FirstOrder
 from ..errors import UserError
 from ..graph.example import Example
 from ..lookup import suggest
@@ -21,6 +22,7 @@ from ..pruning.observed import Observed
 from ..pruning.readers import pictures_that_fit
 from ..pruning.sensitivity import RATIOS, Provenance
 from ..pruning.trusted import trusted_replay
+from ..tasks._base import Task
 from .decoded import Decoded
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ class Prepared:
         self.example = Example(saved.image_shape)
         self.groups = find_groups(saved.network, self.example)
         self.observed = self._observe(eval_set) if job.compensate else None
-        self.scores = criteria.scores(job.criterion, self.groups, saved.network, self.observed)
+        self.scores = criteria.scores(job.criterion, self.groups, saved.network, self._judge(task))
         self.batches = Decoded(Batches(self.images, data.batch_size, train=False, workers=2))
         self.provenance = Provenance(
             model=saved.facts["model"]["name"],
@@ -95,6 +97,23 @@ class Prepared:
     def _observe(self, eval_set: Dataset) -> Observed:
         count = min(self.job.compensate, pictures_that_fit(self.groups))
         return Observed(self.network, self.example, self.groups, pictures(self.data, count, eval_set))
+
+    def _judge(self, task: Task) -> criteria.Observed | None:
+        """What the criterion needs besides the weights."""
+        if self.job.criterion != criteria.TAYLOR:
+            return self.observed
+        labelled = replace(self.data, train_transforms=self.data.eval_transforms)
+        found = open_dataset(labelled, "train")
+        some = Subset(found, stratified_order(found)[: BATCHES * self.data.batch_size])
+        batches = Batches(some, self.data.batch_size, train=False)
+        loss = lambda network, batch: task.loss(network, batch)["loss"]  # noqa: E731
+        try:
+            return FirstOrder(self.network, self.groups, loss, batches.epoch())
+        except KeyError as error:
+            raise UserError(
+                f"--criterion: 'taylor' needs {error} with each picture, which the evaluation's transforms do not make; "
+                "use reconstruction, or prune.criterion=taylor in training"
+            ) from error
 
     def _subset(self, images: Any, count: int) -> Subset:
         if not 0 < count <= self.of:

@@ -20,7 +20,7 @@ def sensitivity(verbs: Any) -> None:
     verb.add_argument("--list", help="list file of the folder (default: its validation list)")
     verb.add_argument(
         "--criterion",
-        help="reconstruction, l1_norm, l2_norm, fpgm or bn_scale (default: reconstruction; l1_norm with --compensate 0)",
+        help="reconstruction, taylor, l1_norm, l2_norm, fpgm or bn_scale (default: reconstruction; l1_norm with --compensate 0)",
     )
     verb.add_argument(
         "--compensate",

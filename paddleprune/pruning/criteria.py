@@ -1,9 +1,9 @@
 """How much each unit of a group seems to matter: Group, weights -> score [size], higher stays.
 
 Most criteria look at the filters that make the channel; `reconstruction` (reconstruction.py) looks at what the
-layers behind it can do without it. Where a group has several producers (a
-residual stream) their scores are averaged; per filter the MEAN over its weights is taken, not
-the sum, so that a producer with larger filters does not outvote the others.
+layers behind it can do without it, `taylor` (engine/taylor.py) at what the loss would be. Where a group has several
+producers (a residual stream) their scores are averaged; per filter the MEAN over its weights is taken, not the sum, so
+that a producer with larger filters does not outvote the others.
 `weights` maps structured names to arrays.
 """
 
@@ -20,11 +20,17 @@ from .groups import Group, Groups, Slot
 
 Weights = Mapping[str, np.ndarray]
 Criterion = Callable[[Group, Weights], np.ndarray]
-RECONSTRUCTION = "reconstruction"
+RECONSTRUCTION, TAYLOR = "reconstruction", "taylor"
+NEEDS = {
+    RECONSTRUCTION: "looks at the network on pictures, and there are none; use l1_norm, or give pictures",
+    TAYLOR: "needs a loss on labelled pictures, and there is none here; use l1_norm",
+}
 
 
 class Observed(Protocol):
-    """What has seen the network on pictures (observed.py)."""
+    """What has seen the network on pictures: observed.py, and with their labels engine/taylor.py."""
+
+    criterion: str
 
     def scores(self) -> dict[str, np.ndarray]: ...
 
@@ -72,7 +78,7 @@ def bn_scale(group: Group, weights: Weights) -> np.ndarray:
 
 
 def names() -> list[str]:
-    return ["bn_scale", "fpgm", "l1_norm", "l2_norm", RECONSTRUCTION]
+    return ["bn_scale", "fpgm", "l1_norm", "l2_norm", RECONSTRUCTION, TAYLOR]
 
 
 def refuse_unknown(name: str) -> None:
@@ -85,14 +91,11 @@ def scores(
     name: str, groups: Groups, network: nn.Layer, observed: Observed | None = None
 ) -> Mapping[str, np.ndarray]:
     """The criterion `name` over all groups of `network`. Raises UserError for an unknown one, and for `reconstruction`
-    without a network that has been `observed` on pictures."""
+    and `taylor` without a network that has been `observed` for it."""
     refuse_unknown(name)
-    if name == RECONSTRUCTION:
-        if observed is None:
-            raise UserError(
-                "criterion: 'reconstruction' looks at the network on pictures, and there are none; use l1_norm, or "
-                "give pictures"
-            )
+    if name in NEEDS:
+        if observed is None or observed.criterion != name:
+            raise UserError(f"criterion: '{name}' {NEEDS[name]}")
         return observed.scores()
     criterion: Criterion = getattr(sys.modules[__name__], name)
     weights = {key: tensor.numpy() for key, tensor in network.state_dict().items()}

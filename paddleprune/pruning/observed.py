@@ -49,6 +49,8 @@ class Observed:
     known. The network is run once on `pictures`, a batch of its inputs. Its weights are not changed.
     """
 
+    criterion = criteria.RECONSTRUCTION
+
     def __init__(self, network: nn.Layer, example: Example, groups: Groups, pictures: np.ndarray):
         self.groups, self.count = groups, len(pictures)
         self.readers = readers_of(network, groups, groups)
