@@ -1,7 +1,7 @@
 """Choosing by latency: what each group's pruning saves on THIS machine's runtime, and the cheapest sum.
 
-For every group and ratio the network without those channels is exported as it would be shipped and timed
-beside the dense one, in turns. The table is kept in a file. Of all choices whose savings add up to what is
+For every group and a few ratios the network without those channels is exported as it would be shipped and timed
+beside the dense one, in turns; other ratios are interpolated. The table is kept in a file. Of all choices whose savings add up to what is
 asked, the one with the smallest sum of sensitivities is taken (a knapsack), exported and timed; as savings of
 neighbouring groups overlap, more is asked for until the measured latency is there.
 """
@@ -35,6 +35,7 @@ from .texts import read_json
 
 log = logging.getLogger(__name__)
 ROUNDS = 8  # of asking for more
+FEW = 3  # ratios of a group that are timed; what lies between is taken to be on the line
 SECONDS = 1.5  # of runs of each network at each point, as far as 8 to `repeats` runs allow
 NEAR = 0.02  # of the latency asked for: so much above it is still good
 
@@ -141,10 +142,10 @@ def measure(watch: Stopwatch, curves: ratios.Curves, align: int, cache: Path) ->
     """The table for all groups and ratios of `curves`, from the cache as far as it goes."""
     table = Table.read(cache, _facts(watch, align))
     missing = [name for name in curves if set(curves[name]) - set(table.left.get(name, {}))]
-    total = sum(len(curves[name]) for name in missing)
+    total = sum(min(FEW, len(curves[name])) for name in missing)
     progress = bar(None, f"time groups on {watch.runtime}", total, "point")
     for name in missing:
-        table.left[name] = falling(_group(watch, name, sorted(curves[name]), align, progress))
+        table.left[name] = _group(watch, name, sorted(curves[name]), align, progress)
         write_json(cache, table.as_dict())
     progress.close()
     return table
@@ -153,14 +154,25 @@ def measure(watch: Stopwatch, curves: ratios.Curves, align: int, cache: Path) ->
 def _group(
     watch: Stopwatch, name: str, points: Sequence[float], align: int, progress: Any
 ) -> dict[float, float]:
-    group, found, known = watch.groups[name], {}, {}
-    for ratio in points:
-        count = keep_count(group.size, ratio, group.units_of(align))
-        if count not in known:
-            known[count] = 1.0 if count == group.size else watch.left({name: ratio}, align)
-        found[ratio] = known[count]
+    """{ratio: fraction of the latency left} for all `points`, of which a few are timed."""
+    group = watch.groups[name]
+    gone = {r: 1 - keep_count(group.size, r, group.units_of(align)) / group.size for r in points}
+    timed = {0.0: 1.0}  # by the fraction that goes
+    for ratio in few(points):
+        if gone[ratio] not in timed:
+            timed[gone[ratio]] = watch.left({name: ratio}, align)
         progress.update()
-    return found
+    line = falling(timed)
+    return {
+        r: round(float(np.interp(gone[r], sorted(line), sorted(line.values(), reverse=True))), 5)
+        for r in points
+    }
+
+
+def few(points: Sequence[float]) -> list[float]:
+    """`FEW` of the points, the last one among them, evenly."""
+    count = min(FEW, len(points))
+    return [points[round((i + 1) * len(points) / count) - 1] for i in range(count)]
 
 
 def falling(curve: Mapping[float, float]) -> dict[float, float]:

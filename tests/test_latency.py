@@ -11,6 +11,7 @@ import pytest
 from conftest import knowing
 from hypothesis import given
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from paddleprune import latency, models
 from paddleprune.config import PruneConfig, TargetConfig, load_config
@@ -60,6 +61,21 @@ def test_no_choice_is_cheaper(data):
         return
     assert sum(saved[n].get(r, 0) for n, r in chosen.items()) >= 1 - target - 1e-9
     assert sum(curves[n].get(r, 0) for n, r in chosen.items()) <= cheapest + 1e-9
+
+
+def test_a_few_ratios_are_timed_and_the_others_lie_between(model, by_macs):
+    watch = latency.Stopwatch.__new__(latency.Stopwatch)
+    watch.groups, watch.runtime = model[2], "inference"
+    name = next(n for n, group in model[2].items() if group.size >= 16)
+    ratios = [round(0.1 * i, 1) for i in range(1, 10)]
+    assert latency.few(ratios) == [0.3, 0.6, 0.9]
+    assert latency.few(ratios[:2]) == [0.1, 0.2]
+    table = latency._group(watch, name, ratios, 1, tqdm(disable=True))
+    assert [list(call.values()) for call in by_macs] == [[0.3], [0.6], [0.9]]
+    whole = model[2].cost().macs
+    for ratio in ratios:  # macs fall evenly with the channels of one group
+        kept = {name: keep_count(model[2][name].size, ratio)}
+        assert table[ratio] == pytest.approx(model[2].cost(kept).macs / whole, abs=2e-3)
 
 
 def test_noise_is_smoothed_downwards():
