@@ -3,25 +3,29 @@
     python benchmarks/oneshot.py --model_dir output/trashnet/dense/best_model --list test_list.txt \\
         --json benchmarks/results/oneshot_trashnet.json
 
-For each share of the parameters that goes, five ways: L1 norms at one ratio for all groups (PaddleSlim's way),
-the same with batch norms estimated anew, with readers that make up for what goes, with channels chosen by
-reconstruction too, and with ratios of the least predicted loss, which takes no evaluation. Training
-pictures as the evaluation transforms make them; the metric on the list.
+For each share of the parameters that goes, six ways: L1 norms at one ratio for all groups (PaddleSlim's way),
+the same with batch norms estimated anew, with readers that make up for what goes, with channels chosen by the
+loss's first-order change or by reconstruction too, and with ratios of the least predicted loss, which takes no
+evaluation. Training pictures as the evaluation transforms make them, with their labels for the first order alone; the
+metric on the list.
 """
 
 import argparse
 import copy
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from paddleprune import benchmark
+from paddleprune.data.dataset import Batches, Subset, open_dataset, stratified_order
 from paddleprune.engine.pictures import pictures
 from paddleprune.engine.recalibrate import recalibrate
 from paddleprune.engine.score import score
 from paddleprune.engine.start import open_model
+from paddleprune.engine.taylor import BATCHES, FirstOrder
 from paddleprune.files import write_json
 from paddleprune.graph.example import Example
 from paddleprune.pruning import criteria
@@ -55,10 +59,18 @@ class Trial:
         self.seen = pictures(self.data, min(count, pictures_that_fit(self.groups)))
         self.observed = Observed(self.saved.network, Example(self.shape), self.groups, self.seen)
         self.scores = {
-            "l1": criteria.scores("l1_norm", self.groups, self.saved.network), "ours": self.observed.scores()
+            "l1": criteria.scores("l1_norm", self.groups, self.saved.network), "ours": self.observed.scores(),
+            "taylor": self.first_order(),
         }  # fmt: skip
         dense = {"removed": 0.0, "way": "original", **self.metric(self.saved.network)}
         self.rows = [{**dense, "params": self.groups.cost().params}]
+
+    def first_order(self):
+        found = open_dataset(replace(self.data, train_transforms=self.data.eval_transforms), "train")
+        some = Subset(found, stratified_order(found)[: BATCHES * self.data.batch_size])
+        batches = Batches(some, self.data.batch_size, train=False).epoch()
+        loss = lambda network, batch: self.task.loss(network, batch)["loss"]  # noqa: E731
+        return FirstOrder(self.saved.network, self.groups, loss, batches).scores()
 
     def metric(self, network):
         main = self.task.metric.main
@@ -92,6 +104,7 @@ class Trial:
         self.row(removed, "l1", even, "l1", mended=False)
         self.row(removed, "l1, batch norms anew", even, "l1", mended=False, anew=True)
         self.row(removed, "l1, compensated", even, "l1")
+        self.row(removed, "taylor, compensated", even, "taylor")
         self.row(removed, "reconstruction, compensated", even, "ours")
         self.row(removed, "least loss, compensated", LeastLoss(params=1 - removed).ratios(setting), "ours")
 
