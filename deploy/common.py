@@ -42,8 +42,14 @@ class Model:
                 f"the manifest's transforms make {image.shape[0]}x{image.shape[1]} of this picture, the network "
                 f"takes {height}x{width}; give pictures of that size, or train with a Resize in eval_transforms"
             )
-        outputs = self.run(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
-        return RESULTS[self.task](outputs, self.labels, picture.shape[1::-1])
+        try:
+            outputs = self.run(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
+            return RESULTS[self.task](outputs, self.labels, picture.shape[1::-1])
+        except (SystemError, RuntimeError, ValueError, IndexError, TypeError, cv2.error) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise Fault(
+                f"the model does not do what '{self.folder}/manifest.json' says ({reason}); export again"
+            ) from error
 
 
 def main(text, load, kind):
@@ -58,6 +64,9 @@ def main(text, load, kind):
     parser.add_argument("--threads", type=int, default=0, help="0 = as many as the runtime likes")
     options = parser.parse_args()
     try:
+        for name in ("model", "input", "save_dir"):
+            if not getattr(options, name).strip():
+                raise Fault(f"--{name}: '' is no path; give a file or folder")
         if not 0 <= options.threads <= 1024:
             raise Fault(f"--threads: {options.threads} is out of range; it must be 0 to 1024")
         run(options, load, kind)
@@ -79,6 +88,8 @@ def run(options, load, kind):
     manifest = read_manifest(options.model)
     if manifest["export"] != kind:
         raise Fault(f"'{options.model}' is an export of format '{manifest['export']}'; give one of '{kind}'")
+    if options.trimap and "TrimapChannel" not in map(str, manifest["transforms"]):
+        raise Fault("--trimap: this model takes none; leave it out")
     model = Model(options.model, load(options.model, manifest, options.threads))
     start = time.perf_counter()
     if Path(options.input).suffix.lower() in VIDEOS:
@@ -98,13 +109,16 @@ def read_manifest(folder):
         raise Fault(f"'{folder}' has no manifest.json; pass the --save_dir of tools/export.py")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        kinds = {"export": str, "task": str, "labels": list, "files": dict, "input": dict, "transforms": list}
+        kinds = {"export": str, "task": str, "labels": list, "files": dict, "input": dict, "outputs": list,
+                 "transforms": list}  # fmt: skip
         for key, kind in kinds.items():
             if not isinstance(manifest[key], kind):
                 raise ValueError(f"'{key}' is {manifest[key]!r:.80}")
         shape = manifest["input"]["shape"]
         if len(shape) != 4 or not all(type(n) is int and 0 < n <= 16384 for n in shape):
             raise ValueError(f"'input.shape' is {shape!r:.80}")
+        if not isinstance(manifest["input"]["name"], str):
+            raise ValueError(f"'input.name' is {manifest['input']['name']!r:.80}")
         if manifest["task"] not in RESULTS:
             raise ValueError(f"'task' is {manifest['task']!r:.80}")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -131,6 +145,8 @@ def preprocess(picture, transforms, trimap=None):
     """The manifest's transforms, one after the other -> float32 [H, W, 3], or 4 with the trimap."""
     image = picture
     for spec in transforms:
+        if not isinstance(spec, str) and (not isinstance(spec, dict) or not spec):
+            raise Fault(f"the manifest has a transform {spec!r:.80}, which is none; export again")
         name, arguments = (spec, {}) if isinstance(spec, str) else next(iter(spec.items()))
         if name == "TrimapChannel":
             if trimap is None:
@@ -144,7 +160,10 @@ def preprocess(picture, transforms, trimap=None):
             if trimap is not None and name != "Normalize":
                 trimap = STEPS[name](trimap, **arguments)
         except (TypeError, ValueError, ZeroDivisionError, cv2.error) as error:
-            raise Fault(f"the manifest's transform {name} cannot be done on this picture: {error}") from error
+            reason = str(error).strip().splitlines()[0]
+            raise Fault(
+                f"the manifest's transform {name} cannot be done on this picture: {reason}"
+            ) from error
     return image.astype(np.float32)
 
 
@@ -238,7 +257,8 @@ def process_pictures(model, path, save_dir, trimaps=None):
     (save_dir / "results.json").write_text(text, encoding="utf-8")
     if faults:
         raise Fault(
-            f"'{faults[0]}' is not a readable picture ({len(faults)} of {len(files)}); the others are done"
+            f"'{faults[0]}' is not a readable picture ({len(faults)} of {len(files)})"
+            + ("; the others are done" if results else "")
         )
     return results
 

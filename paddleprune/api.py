@@ -188,6 +188,8 @@ class _Shelf:
         self.transforms = _Transforms(boxes=task == "detection")
 
     def __getattr__(self, name: str) -> Callable[..., Model]:
+        if name.startswith("_"):
+            raise AttributeError(name)
         if name not in self._networks:
             raise AttributeError(paddlex_names.missing(name, self._networks))
         return _face(self._task, *self._networks[name])
@@ -202,11 +204,14 @@ def _face(task: str, name: str, usual: Mapping[str, Any]) -> Callable[..., Model
 
     def face(*given: Any, **options: Any) -> Model:
         if build is not None:
-            options = _arguments(name, build, given, options)
-        elif given:
-            options = {"num_classes": given[0], **options}
-        options = {key: value for key, value in options.items() if value is not None}
-        return Model(task, name, {**usual, **paddlex_names.network_options(options)})
+            options = paddlex_names.network_options(_arguments(name, build, given, options))
+        elif len(given) + ("num_classes" in options) != 1:
+            raise UserError(f"{name}: give num_classes, once, and its other arguments by name")
+        else:
+            options = {**dict(zip(["num_classes"], given, strict=False)), **options}
+        return Model(
+            task, name, {**usual, **{key: value for key, value in options.items() if value is not None}}
+        )
 
     face.__name__ = name
     face.__doc__ = build.__doc__ if build is not None else f"{name}, for `num_classes` classes."
@@ -219,7 +224,7 @@ def _arguments(name: str, build: Callable, given: tuple, options: dict[str, Any]
     """By name. Raises UserError for those that `build` does not take."""
     signature = inspect.signature(build)
     try:
-        return dict(signature.bind_partial(*given, **options).arguments)
+        return dict(signature.bind(*given, **options).arguments)
     except TypeError as error:
         raise UserError(f"{name}: {error}; it takes {', '.join(signature.parameters)}") from error
 

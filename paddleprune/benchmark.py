@@ -51,10 +51,10 @@ def measure(
     ]
 
 
-def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int) -> None:
+def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int, option: str = "--runtime") -> None:
     """Raises UserError for a runtime that is unknown, and for counts of nothing."""
     for name in runtimes:
-        formats.runtime(name, "--runtime")
+        formats.runtime(name, option)
     if not threads or not all(1 <= count <= 1024 for count in threads) or not 1 <= repeats <= 10**6:
         raise UserError(
             f"--threads {list(threads)}, --repeats {repeats}: threads must be 1 to 1024, repeats 1 or more"

@@ -1,6 +1,7 @@
 """A closer look at a model: values of each class, what is taken for what, the pictures where it is worst."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from .engine.checkpoint import ModelDir, SavedModel
 from .engine.score import meter_of
 from .engine.start import open_model
 from .errors import UserError
-from .files import atomic_file, make_folder, write_json
+from .files import atomic_file, checked_path, make_folder, write_json
 from .infer import predictor
 from .metrics._base import Metric
 from .metrics.boxes import BoxMap
@@ -37,7 +38,7 @@ class Examined:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the values, and under "classes" those of each."""
-        plain = {key: _plain(value) for key, value in self.values.items()}
+        plain = {k: float(v) if math.isfinite(v) else None for k, v in self.values.items()}
         rows = {
             label: {name: _plain(column[i]) for name, column in self.columns.items()}
             for i, label in enumerate(self.labels)
@@ -72,7 +73,7 @@ def examine(
     if worst < 0:
         raise UserError(f"--worst: {worst} is out of range; it must be 0 or more")
     saved, task, data, eval_set = open_model(model_dir, dataset, list_file=list_file)
-    folder = None if save_dir is None else make_folder(save_dir)
+    folder = None if save_dir is None else make_folder(checked_path(save_dir, "--save_dir"))
     meter = meter_of(saved.network, task, eval_set, data.batch_size, "evaluate", task.full_metric)
     found = Examined(meter.compute(), task.labels, meter.by_class(len(task.labels)) if task.labels else {})
     if folder is not None:
@@ -91,8 +92,9 @@ def draw_confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(side + 1, side))
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
     if len(labels) <= SIDE:
-        axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", fontsize=8)
-        axes.set_yticks(range(len(labels)), labels, fontsize=8)
+        names = [_literal(label) for label in labels]
+        axes.set_xticks(range(len(labels)), names, rotation=45, ha="right", fontsize=8)
+        axes.set_yticks(range(len(labels)), names, fontsize=8)
         for (y, x), value in np.ndenumerate(share):
             if counts[y, x]:
                 colour = "white" if value > 55 else "black"
@@ -109,7 +111,7 @@ def draw_curves(meter: BoxMap, labels: list[str], path: Path) -> None:
     for i in np.argsort(-np.nan_to_num(columns["ap"], nan=-1), kind="stable"):
         if columns["boxes"][i]:
             recall, precision = meter.curve(int(i))
-            text = f"{labels[i]}  {columns['ap'][i]:.3f}" if len(labels) <= SIDE else None
+            text = f"{_literal(labels[i])}  {columns['ap'][i]:.3f}" if len(labels) <= SIDE else None
             axes.step(
                 [0, *recall],
                 [*(precision[:1] if len(precision) else [0]), *precision],
@@ -128,8 +130,9 @@ def draw_worst(saved: SavedModel, images: Dataset, meter: Metric, folder: Path, 
     order = np.argsort(values if meter.higher_is_better else -values, kind="stable")[:count]
     task, run = predictor(saved)
     make_folder(folder)
-    for old in folder.glob("[0-9][0-9][0-9]_*.png"):  # of an earlier look
-        old.unlink()
+    for old in folder.glob("[0-9]*_*.png"):  # of an earlier look
+        if re.match(r"\d{3,}_", old.name):
+            old.unlink()
     listed = []
     for number, i in enumerate(bar(order, "draw the worst", len(order), "image"), start=1):
         sample, file = images.reader.read(int(i)), Path(images.reader.files[i])
@@ -138,6 +141,11 @@ def draw_worst(saved: SavedModel, images: Dataset, meter: Metric, folder: Path, 
         about = {"is": task.labels[int(sample["label"])]} if "label" in sample else {}
         listed.append({"picture": str(file), "drawn": name, meter.main: _plain(values[i]), **about})
     write_json(folder / "worst.json", listed)
+
+
+def _literal(name: str) -> str:
+    """For Matplotlib, to which dollars begin a formula."""
+    return name.replace("$", r"\$")
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -32,6 +32,8 @@ def infer(
     if any(path.parent.resolve() == folder.resolve() for path in files):
         raise UserError(f"--save_dir: '{folder}' holds the pictures themselves; choose another folder")
     task, run = predictor(model_dir)
+    if trimap is not None and task.head.channels != 4:
+        raise UserError("--trimap: this model takes none; leave it out")
     stems = [path.stem for path in files]
     results, faults = {}, []
     for path in bar(files, "infer", len(files), "image"):

@@ -42,7 +42,7 @@ from .errors import UserError
 from .export import formats, lite, lite_check
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
-from .files import checked_path, make_folder, only_one, write_json, write_text
+from .files import checked_path, exists, make_folder, only_one, write_json, write_text
 from .progress import bar
 from .prune import methods_for, prune
 from .pruning.groups import find_groups
@@ -206,6 +206,10 @@ def export_model(
     """
     targets = targets.split(",") if isinstance(targets, str) else list(targets)
     folder = checked_path(save_dir, "--save_dir")
+    if images < 1:
+        raise UserError(f"--images: {images} is out of range; it must be 1 or more")
+    if exists(folder):
+        raise UserError(f"--save_dir: '{folder}' is a file; choose a folder")
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.head.deployed(saved.network)
@@ -246,7 +250,7 @@ def compare(
     rows: list[dict[str, Any]] = []
     if names and len(names) != len(models):
         raise UserError(f"--names: {len(names)} names for {len(models)} models; give one each")
-    benchmark.check(runtimes, threads, repeats)
+    benchmark.check(runtimes, threads, repeats, "--runtimes")
     everything = [checkpoint.load_model(model) for model in models]
     for saved in everything:
         if saved.facts["task"] != everything[0].facts["task"]:

@@ -198,7 +198,8 @@ def _judge(criterion: str, seen: "_Seen", task: Task, batches: Batches) -> crite
         return seen.observed
     if criterion == criteria.TAYLOR:
         loss = lambda network, batch: task.loss(network, batch)["loss"]  # noqa: E731
-        return FirstOrder(seen.saved.network, seen.groups, loss, batches.epoch())
+        same = Batches(batches.dataset, batches.batch_size, True, seen.config.train.seed)  # for every process
+        return FirstOrder(seen.saved.network, seen.groups, loss, same.epoch())
     return None
 
 

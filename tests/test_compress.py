@@ -1,17 +1,21 @@
 """From a folder of pictures to a checked file in one command, which goes on where it was broken off."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_cli import CONFIG
 
 from paddleprune import pipeline
 from paddleprune.cli import main
 from paddleprune.config import dump_config, load_config
+from paddleprune.data.images import write_image
 from paddleprune.data.layouts import look
 from paddleprune.data.sample_data import make
+from paddleprune.errors import UserError
 from paddleprune.export import lite
 from paddleprune.recipes import MODELS, dense_config
 
@@ -54,26 +58,62 @@ def test_a_recipe_fits_the_data(task, tmp_path):
 
 def test_a_config_for_data_of_ones_own(digits, tmp_path, capsys):
     """`init` writes what `train` takes, says the commands, and never writes over what is there."""
-    command = ["init", "--data", str(digits), "--save_dir", str(tmp_path / "own"), "--minutes", "0.001"]
+    command = ["init", "--data", str(digits), "--save_dir", str(tmp_path / "my own"), "--minutes", "0.001"]
     assert main(command) == 0
     said = capsys.readouterr().out
-    file = tmp_path / "own/config.yml"
+    file = tmp_path / "my own/config.yml"
     assert load_config(file).train.epochs == 2
     (line,) = [
-        line.split()[1:]
+        shlex.split(line)[1:]
         for line in said.splitlines()
         if line.startswith("  paddleprune train") and "pretrain" not in line
     ]
     assert main([*line, "--set", "train.epochs=0"]) == 0
-    assert (tmp_path / "own/dense/best_model/model.yml").is_file()
+    assert (tmp_path / "my own/dense/best_model/model.yml").is_file()
     capsys.readouterr()
+    new = ["--save_dir", str(tmp_path / "x")]
     for wrong, words in (
         (command, "is there already"),
-        ([*command[:3], "--save_dir", str(tmp_path / "x"), "--minutes", "0"], "--minutes: 0"),
-        (["init", "--data", str(tmp_path / "none"), "--save_dir", str(tmp_path / "x")], "does not exist"),
+        ([*command[:3], *new, "--minutes", "0"], "--minutes: 0"),
+        (
+            [*command[:3], *new, "--weights", "imagenet"],
+            "--weights: 'imagenet' does not exist; give IMAGENET",
+        ),
+        ([*command[:3], *new, "--model", "mobilnet_v2"], "did you mean 'mobilenet_v2'"),
+        ([*command[:3], *new, "--model", "yolov3"], "yolov3"),
+        (["init", "--data", str(tmp_path / "none"), *new], "there is no folder"),
     ):
         assert main(wrong) == 2
         assert words in capsys.readouterr().err
+        assert not (tmp_path / "x").exists(), "nothing is left of what was refused"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"a.txt": "nan 0.5 0.5 0.1 0.1"}, "in none of the layouts"),
+        ({"a.txt": "0 0.5 0.5 0.1 0.1\n99999999 0.5 0.5 0.1 0.1"}, "a.txt:2: .* the class below 10000"),
+        ({"t.json": '{"images": [1], "annotations": [], "categories": []}'}, r"images\[0\] is 1, without a valid"),
+        ({"t.json": '{"images": [{"id": 1, "file_name": 5}], "annotations": [], "categories": []}'}, "'file_name'"),
+        ({"t.json": '{"images": [], "annotations": [{"image_id": [1]}], "categories": []}'}, "'image_id'"),
+    ],
+)  # fmt: skip
+def test_odd_layouts_are_one_line(files, words, tmp_path):
+    write_image(tmp_path / "data/a.png", np.zeros((32, 32, 3), np.uint8))
+    for name, text in files.items():
+        (tmp_path / "data" / name).write_text(text)
+    with pytest.raises(UserError, match=words):
+        look(tmp_path / "data", tmp_path / "made")
+
+
+def test_names_that_no_list_can_hold(tmp_path):
+    for name in ("cat/a.png", "cat/b.png", "dog/a.png", "dog/b.png", ".ipynb_checkpoints/a.png"):
+        write_image(tmp_path / "data" / name, np.zeros((32, 32, 3), np.uint8))
+    found = look(tmp_path / "data", tmp_path / "made")
+    assert Path(found.labels).read_text().split() == ["cat", "dog"]
+    (tmp_path / "data/cat/a.png").rename(tmp_path / "data/cat/a\tb.png")
+    with pytest.raises(UserError, match=r"'cat/a.tb.png' has signs in its name"):
+        look(tmp_path / "data", tmp_path / "made")
 
 
 def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):

@@ -10,6 +10,7 @@ from conftest import knowing
 from paddleprune.cli import main
 from paddleprune.config import load_config
 from paddleprune.data.sample_data import make
+from paddleprune.examine import draw_confusion
 from paddleprune.metrics.accuracy import AccuracyByClass
 from paddleprune.metrics.boxes import BoxMap
 from paddleprune.metrics.matting import MatteError
@@ -50,6 +51,8 @@ def test_iou_by_class_by_hand():
     np.testing.assert_allclose(columns["recall"], [1 / 2, 1])
     np.testing.assert_allclose(columns["precision"], [1, 2 / 3])
     assert meter.compute()["miou"] == pytest.approx(columns["iou"].mean())
+    meter.update([called], {"mask": np.full((1, 1, 5), 255)})
+    np.testing.assert_allclose(meter.each(), [7 / 12, np.nan])
 
 
 def test_boxes_by_class_by_hand():
@@ -69,7 +72,8 @@ def test_boxes_by_class_by_hand():
     nothing = np.zeros((0, 4)), np.zeros(0, int), np.zeros(0)
     labelled = {"boxes": [nothing[0]], "labels": [nothing[1]], "difficult": [nothing[2]]}
     meter.update([np.zeros((0, 6)), np.array([0])], labelled)
-    np.testing.assert_allclose(meter.each(), [(5 / 6 + 0) / 2, np.nan])
+    meter.update([np.array([[1, 0.9, 0, 0, 1, 1]]), np.array([1])], labelled)
+    np.testing.assert_allclose(meter.each(), [(5 / 6 + 0) / 2, 1, 0.1])
     recall, precision = meter.curve(0)
     np.testing.assert_allclose(recall, [1 / 2, 1 / 2, 1])
     np.testing.assert_allclose(precision, [1, 2 / 3, 2 / 3])
@@ -105,5 +109,14 @@ def test_the_command_shows_where_a_model_fails(task, tmp_path, capsys):
     if picture:
         assert cv2.imread(str(tmp_path / "look" / picture)).std() > 1
         assert all(name in said for name in written["classes"])
-    assert main([*command, "--worst", "-1"]) == 2
-    assert "--worst: -1 is out of range" in capsys.readouterr().err
+    for wrong, words in (
+        (["--worst", "-1"], "--worst: -1 is out of range"),
+        (["--save_dir", ""], "'' is no path"),
+    ):
+        assert main([*command, *wrong]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_names_with_dollars_are_drawn_as_they_are(tmp_path):
+    draw_confusion(np.eye(2, dtype=int), [r"$\frac{c$", "$a/b"], tmp_path / "c.png")
+    assert cv2.imread(str(tmp_path / "c.png")).std() > 1

@@ -24,12 +24,12 @@ def load(folder, manifest, threads):
 
     settings = {"backend": "CPU", "precision": "normal", "numThread": threads or os.cpu_count() or 1}
     file, outputs = file_of(folder, "model.mnn", manifest), range(len(manifest["outputs"]))
-    module = MNN.nn.load_module_from_file(
-        file,
-        [manifest["input"]["name"]],
-        [f"fetch_name_{i}" for i in outputs],
-        runtime_manager=MNN.nn.create_runtime_manager((settings,)),
-    )
+    ends = [manifest["input"]["name"]], [f"fetch_name_{i}" for i in outputs]
+    manager = MNN.nn.create_runtime_manager((settings,))
+    try:
+        module = MNN.nn.load_module_from_file(file, *ends, runtime_manager=manager)
+    except (SystemError, RuntimeError, ValueError) as error:
+        raise Fault(f"MNN cannot load '{file}' ({error}); export again") from error
 
     def run(images):
         given = MNN.expr.const(images, list(images.shape), MNN.expr.NCHW)

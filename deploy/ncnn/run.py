@@ -26,13 +26,17 @@ def load(folder, manifest, threads):
     network.opt.num_threads = threads or os.cpu_count() or 1
     for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
         setattr(network.opt, option, False)
-    network.load_param(file_of(folder, "model.ncnn.param", manifest))
-    network.load_model(file_of(folder, "model.ncnn.bin", manifest))
+    files = [file_of(folder, name, manifest) for name in ("model.ncnn.param", "model.ncnn.bin")]
+    if network.load_param(files[0]) or network.load_model(files[1]):
+        raise Fault(f"ncnn cannot load '{files[0]}'; export again")
 
     def run(images):
         extractor = network.create_extractor()
         extractor.input("in0", ncnn.Mat(images[0]).clone())
-        return [np.array(extractor.extract(f"out{i}")[1])[None] for i in range(len(manifest["outputs"]))]
+        found = [extractor.extract(f"out{i}") for i in range(len(manifest["outputs"]))]
+        if any(code for code, _ in found):
+            raise ValueError(f"it has not {len(found)} outputs")
+        return [np.array(map_)[None] for _, map_ in found]
 
     return run
 

@@ -20,10 +20,22 @@ def load(folder, manifest, threads):
         raise Fault("ONNX Runtime is missing; pip install onnxruntime") from error
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
     file = file_of(folder, "model.onnx", manifest)
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(None, {manifest["input"]["name"]: images})
+    try:
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common parent but this
+        raise Fault(
+            f"ONNX Runtime cannot load '{file}' ({str(error).splitlines()[0]}); export again"
+        ) from error
+
+    def run(images):
+        try:
+            return session.run(None, {manifest["input"]["name"]: images})
+        except Exception as error:
+            raise ValueError(str(error)) from error
+
+    return run
 
 
 if __name__ == "__main__":

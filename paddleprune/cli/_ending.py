@@ -1,12 +1,11 @@
 """How a command ends that is told to stop: one line that says how to go on, no dump."""
 
 import contextlib
-import io
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 
 class Terminated(KeyboardInterrupt):
@@ -34,12 +33,24 @@ def catching_sigterm() -> Iterator[None]:
 
 def _import_paddle() -> None:
     """Without its two lines of advice where OMP_NUM_THREADS is above 1."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    with contextlib.redirect_stderr(_Sieve(sys.stderr)):  # type: ignore[type-var]
         import paddle  # noqa: F401
-    for line in said.getvalue().splitlines():
-        if "OMP_NUM_THREADS" not in line:
-            print(line, file=sys.stderr)
+
+
+class _Sieve:
+    """A stream without lines about OMP_NUM_THREADS. Loggers that are made meanwhile keep it."""
+
+    def __init__(self, stream: TextIO):
+        self._stream, self._dropped = stream, False
+
+    def write(self, text: str) -> int:
+        was, self._dropped = self._dropped, "OMP_NUM_THREADS" in text
+        if self._dropped or (was and text == "\n"):  # print() writes the end of its line apart
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextlib.contextmanager

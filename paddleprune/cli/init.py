@@ -1,5 +1,7 @@
 """The first step with data of one's own: what it is, and a config for it."""
 
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +32,40 @@ def _run(options: Options) -> None:
     from ..config import dump_config
     from ..data.layouts import look
     from ..files import checked_path, exists, make_folder, write_text
+    from ..models import card
     from ..recipes import dense_config
 
     if not 0 < options.minutes <= 10_000:
         raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
     data = checked_path(options.data, "--data")
     if not exists(data, "folder"):
-        raise UserError(f"--data: folder '{options.data}' does not exist; give the folder of the pictures")
-    folder = make_folder(checked_path(options.save_dir, "--save_dir"))
+        raise UserError(f"--data: there is no folder '{options.data}'; give the folder of the pictures")
+    for name in ("model", "weights"):
+        checked_path(getattr(options, name) or "-", f"--{name}")
+    if options.weights and options.weights != "IMAGENET" and not Path(options.weights).exists():
+        raise UserError(
+            f"--weights: '{options.weights}' does not exist; give IMAGENET, a .pdparams file, or nothing"
+        )
+    if options.model:
+        card(options.model)
+    folder = checked_path(options.save_dir, "--save_dir")
     file = folder / "config.yml"
     if file.exists():
         raise UserError(
             f"--save_dir: '{file}' is there already, perhaps changed by hand; choose another folder"
         )
-    found = look(Path(options.data), folder / "data")
-    made = dense_config(found, options.model, options.weights, options.minutes)
+    fresh = not folder.exists()
+    try:
+        found = look(Path(options.data), folder / "data")
+        make_folder(folder)
+        made = dense_config(found, options.model, options.weights, options.minutes)
+    except UserError:
+        if fresh:  # nothing is left of what was refused
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     write_text(file, dump_config(made))
-    side, dense = made.data.image_shape[1], f"{folder}/dense"
+    side, dense, table = made.data.image_shape[1], f"{folder}/dense", f"{folder}/sensitivities.json"
+    rate = f"train.learning_rate={made.train.learning_rate / 4:.2g}"
     print(
         f"{found.kind}: {found.task}, {made.model.name} at {side} px, {made.train.epochs} epochs; in {file}"
     )
@@ -54,9 +73,9 @@ def _run(options: Options) -> None:
         print("it begins with random weights; --weights IMAGENET is better where it can be had")
     print("next:")
     for line in (
-        f"train --config {file} --save_dir {dense}",
-        f"sensitivity --model_dir {dense}/best_model --save_file {folder}/sensitivities.json",
-        f"train --config {file} --pretrain_weights {dense}/best_model --sensitivities_file {folder}/sensitivities.json "
-        f"--save_dir {folder}/pruned --set train.learning_rate={made.train.learning_rate / 4:.2g}",
-    ):
-        print(f"  paddleprune {line}")
+        ["train", "--config", str(file), "--save_dir", dense],
+        ["sensitivity", "--model_dir", f"{dense}/best_model", "--save_file", table],
+        ["train", "--config", str(file), "--pretrain_weights", f"{dense}/best_model", "--sensitivities_file", table,
+         "--save_dir", f"{folder}/pruned", "--set", rate],
+    ):  # fmt: skip
+        print(f"  {shlex.join(['paddleprune', *line])}")

@@ -1,7 +1,7 @@
 """How much the loss would change without a channel, to first order, on labelled pictures.
 
-Molchanov et al. 2019 (arXiv 1906.10771), equation 8 and section 3.3: of a channel behind a batch norm the gate is its
-scale and shift, of another one its filter. A channel's score is the mean over batches of (sum of gradient x value)^2.
+Molchanov et al. 2019 (arXiv 1906.10771), equation 8, with the weights that read a channel for its gate: without them it is
+gone, whatever normalisation is before them. A channel's score is the mean over batches of (sum of gradient x weight)^2.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from paddle import nn
 from ..errors import UserError
 from ..modes import evaluating
 from ..pruning.criteria import TAYLOR
-from ..pruning.groups import Group, Groups
+from ..pruning.groups import Group, Groups, Slot
 
 BATCHES = 20  # that are looked at
 CALM = (
@@ -58,21 +58,24 @@ def _products(
         for batch, _ in zip(batches, range(BATCHES), strict=False):
             network.clear_gradients()
             loss(network, batch).backward()
-            yield {n: p.numpy() * p.grad.numpy() for n, p in parameters.items() if p.grad is not None}
+            yield {  # what the loss does not look at has no gradient, and changes nothing
+                n: p.numpy() * (0.0 if p.grad is None else p.grad.numpy())
+                for n, p in parameters.items() if not p.stop_gradient
+            }  # fmt: skip
             network.clear_gradients()
 
 
 def _change(group: Group, products: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The loss's change, to first order, without each unit of the group."""
-    total = np.zeros(group.size)
-    gates = [(slot, 0, name) for slot in group.role("scale") for name in _scale_and_shift(slot.parameter)]
-    filters = [(slot, slot.axis, slot.parameter) for slot in group.role("out")]
-    for slot, axis, name in gates or filters:
-        if name in products:
-            first = np.moveaxis(products[name], axis, 0)
-            total += first.reshape(len(first), -1).sum(1)[slot.index].sum(1)
-    return total
+    """The loss's change, to first order, without each unit of the group; by the filters where no weight reads it."""
+    for role in ("in", "out"):
+        slots = [slot for slot in group.role(role) if slot.parameter in products]
+        if slots:
+            return np.sum([_per_unit(products[slot.parameter], slot) for slot in slots], axis=0)
+    raise UserError(
+        f"criterion: 'taylor' cannot judge the group '{group.name}', whose weights are frozen; use reconstruction"
+    )
 
 
-def _scale_and_shift(scale: str) -> tuple[str, str]:
-    return scale, f"{scale.removesuffix('weight')}bias"
+def _per_unit(product: np.ndarray, slot: Slot) -> np.ndarray:
+    first = np.moveaxis(product, slot.axis, 0)
+    return first.reshape(len(first), -1).sum(1)[slot.index].sum(1)

@@ -11,9 +11,13 @@ class Confusion:
 
     def add(self, labels: np.ndarray, called: np.ndarray) -> None:
         """Whole numbers from 0 on, of one shape."""
-        pairs, counts = np.unique(np.stack([labels.ravel(), called.ravel()]), axis=1, return_counts=True)
-        for (label, name), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
-            self.pairs[label, name] = self.pairs.get((label, name), 0) + count
+        if not labels.size:
+            return
+        classes = int(max(labels.max(), called.max())) + 1
+        counts = np.bincount(labels.ravel().astype(np.int64) * classes + called.ravel())
+        for both in np.flatnonzero(counts).tolist():
+            pair = both // classes, both % classes
+            self.pairs[pair] = self.pairs.get(pair, 0) + int(counts[both])
 
     def join(self, other: "Confusion") -> None:
         for pair, count in other.pairs.items():

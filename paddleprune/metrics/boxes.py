@@ -55,7 +55,8 @@ class BoxMap(Metric):
         alone, values = BoxMap(), []
         for one in self.statistics:
             alone.statistics = [one]
-            values.append(alone.resampled(np.ones((1, 1)))[0] if len(one.wanted) else np.nan)
+            false = one.scores[one.right == 0].max(initial=0.0)  # where nothing is labelled, its opposite
+            values.append(alone.resampled(np.ones((1, 1)))[0] if len(one.wanted) else 1 - false)
         return np.array(values)
 
     def resampled(self, counts: np.ndarray) -> np.ndarray:

@@ -37,6 +37,10 @@ class MeanIoU(Additive):
             "acc": right.sum() / pixels if pixels else 0.0,
         }
 
+    def each(self) -> np.ndarray:
+        labelled = np.concatenate(self.statistics)[:, 2].sum(1)
+        return np.where(labelled > 0, super().each(), np.nan)
+
 
 def _areas(called: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     counts = labels != IGNORE

@@ -40,6 +40,10 @@ def build(scale: float = 1.0, width: int = 32, widths: str = "") -> nn.Layer:
         raise ValueError(f"scale {scale} must be above 0, width {width} even and above 0")
     if widths not in ("", "published"):
         raise ValueError(f"widths '{widths}' must be 'published', or empty for those of scale and width")
+    if widths and (scale, width) != (1.0, 32):
+        raise ValueError(
+            f"scale {scale} and width {width} have no say beside widths '{widths}'; leave them out"
+        )
     if widths:
         return MODNet(_published(), middle=16, low=32, width=16)
     backbone = mobilenetv2.mobilenet_v2(scale=scale, num_classes=0, with_pool=False)

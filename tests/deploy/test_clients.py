@@ -1,5 +1,7 @@
 """The clients know only the manifest, and say what tools/infer.py says."""
 
+import hashlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -199,19 +201,32 @@ def test_the_clients_refuse_in_one_line(tmp_path):
         "labels": [],
         "files": {"model.xml": {}},
         "transforms": [],
-        "input": {"shape": [1, 3, 16, 16]},
+        "input": {"name": "image", "shape": [1, 3, 16, 16]},
+        "outputs": ["matte"],
     }
 
     def said(script="openvino/run.py", **changes):
         model.mkdir(exist_ok=True)
         (model / "manifest.json").write_text(json.dumps({**facts, **changes}))
         found = client(script, "--model", model, "--input", pictures, "--save_dir", tmp_path / "out", code=2)
-        assert found.count("\n") == 1, found
+        lines = [line for line in found.splitlines() if "run.py: " in line or "Traceback" in line]
+        assert len(lines) == 1, found  # ncnn adds words of its own
         return found
 
     assert "is an export of format 'onnx'" in said(export="onnx")
     assert "model.xml' does not exist; copy it there" in said()
     assert "has no model_x86.nb; export again" in said("lite/python/run.py", export="lite")
+    assert "'outputs' is 3" in said(outputs=3)
+    assert "--save_dir: '' is no path" in client(
+        "openvino/run.py", "--model", model, "--input", pictures, "--save_dir", "", code=2
+    )
+    for form in ("onnx", "ncnn"):  # what the manifest says of a file that is of no network
+        names = {"onnx": ["model.onnx"], "ncnn": ["model.ncnn.param", "model.ncnn.bin"]}[form]
+        facts_of = {"size_bytes": 4, "sha256": hashlib.sha256(b"abcd").hexdigest()}
+        for name in names:
+            (model / name).write_bytes(b"abcd")
+        if importlib.util.find_spec({"onnx": "onnxruntime", "ncnn": "ncnn"}[form]):
+            assert "cannot load" in said(f"{form}/run.py", export=form, files=dict.fromkeys(names, facts_of))
     (model / "manifest.json").write_text("{")
     found = client("openvino/run.py", "--model", model, "--input", pictures, "--save_dir", model, code=2)
     assert "is damaged" in found
@@ -219,10 +234,28 @@ def test_the_clients_refuse_in_one_line(tmp_path):
 
 def test_a_picture_that_the_network_cannot_take_does_not_reach_it(tmp_path):
     facts = {"export": "lite", "task": "matting", "labels": [], "files": {}, "transforms": ["Normalize"],
-             "input": {"shape": [1, 3, 16, 16]}}  # fmt: skip
+             "input": {"name": "image", "shape": [1, 3, 16, 16]}, "outputs": ["matte"]}  # fmt: skip
     (tmp_path / "manifest.json").write_text(json.dumps(facts))
     with pytest.raises(Fault, match="make 8x9 of this picture, the network takes 16x16"):
         Model(tmp_path, None).result(np.zeros((8, 9, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("changes", "outputs"),
+    [
+        ({"labels": ["a"]}, [np.ones((1, 10), np.float32)]),
+        ({"task": "detection"}, [np.ones((1, 10), np.float32)]),
+        ({"task": "segmentation"}, [np.ones((1, 10), np.float32)]),
+        ({"transforms": [{}]}, [np.ones((1, 10), np.float32)]),
+        ({"transforms": [5]}, [np.ones((1, 10), np.float32)]),
+    ],
+)
+def test_a_manifest_of_another_network_is_one_line(tmp_path, changes, outputs):
+    facts = {"export": "lite", "task": "classification", "labels": list("abcdefghij"), "files": {}, "outputs": ["x"],
+             "transforms": [], "input": {"name": "image", "shape": [1, 3, 8, 8]}, **changes}  # fmt: skip
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    with pytest.raises(Fault, match="export again"):
+        Model(tmp_path, lambda images: outputs).result(np.zeros((8, 8, 3), np.uint8))
 
 
 def test_pictures_are_never_replaced(tmp_path):

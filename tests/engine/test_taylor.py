@@ -33,7 +33,8 @@ def test_what_goes_is_what_the_loss_changes_by():
     np.testing.assert_allclose(found["0.weight"], [4, 25, 0], rtol=1e-6)
 
 
-def test_behind_a_batch_norm_its_scale_and_shift_are_the_gate():
+@pytest.mark.parametrize("frozen", [False, True])
+def test_behind_a_batch_norm(frozen):
     """Filters before a norm have no say by their size; scale x value + shift, times the reader's weight, is the change."""
     network = nn.Sequential(
         nn.Conv2D(1, 2, 1, bias_attr=False), nn.BatchNorm2D(2, epsilon=1e-12), nn.Conv2D(2, 1, 1, bias_attr=False)
@@ -42,6 +43,8 @@ def test_behind_a_batch_norm_its_scale_and_shift_are_the_gate():
     network[1].weight.set_value(np.float32([3, 1]))
     network[1].bias.set_value(np.float32([-1, 4]))
     network[2].weight.set_value(np.float32([1, -1]).reshape(1, 2, 1, 1))
+    for parameter in network[1].parameters():
+        parameter.stop_gradient = frozen or parameter.stop_gradient
     groups = find_groups(network, (1, 4, 4))
     batches = [{"image": np.full((2, 1, 4, 4), value, np.float32)} for value in (1, 2)]
     found = FirstOrder(network, groups, mean, batches).scores()

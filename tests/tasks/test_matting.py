@@ -87,6 +87,8 @@ def test_the_network_that_modnet_model_compression_published():
     assert not unaccounted(network, groups)
     with pytest.raises(UserError, match="widths 'theirs' must be 'published'"):
         models.build("modnet", {"widths": "theirs"})
+    with pytest.raises(UserError, match="scale 0.5 and width 32 have no say"):
+        models.build("modnet", {"widths": "published", "scale": 0.5})
 
 
 def test_every_layer_of_modnet_is_accounted_for():

@@ -1,5 +1,6 @@
 """Boxes: COCO, Pascal VOC, YOLO."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..readers.voc import names_of
 from ._found import Found, divided, partners, pictures_in, split_of, written
 
 MOST = 50  # JSON files that are looked into
+MOST_CLASSES = 10_000
 
 
 def coco(root: Path, folder: Path) -> Found | None:
@@ -44,6 +46,7 @@ def _table(path: Path) -> dict | None:
 
 def _coco_parts(kind: str, root: Path, folder: Path, raw: dict, beside: Path) -> Found:
     """One COCO table in two; pictures are named from `root`."""
+    _refuse_odd(raw, f"{beside}: {kind} table")
     of: dict[Any, list[dict]] = {}
     for one in raw["annotations"]:
         of.setdefault(one.get("image_id"), []).append(one)
@@ -64,6 +67,22 @@ def _coco_parts(kind: str, root: Path, folder: Path, raw: dict, beside: Path) ->
         write_json(folder / f"{split}.json", {**raw, **taken})
     tables = [str((folder / f"{split}.json").resolve()) for split in ("train", "val")]
     return Found(kind, "detection", "coco", root, *tables)
+
+
+def _refuse_odd(raw: dict, what: str) -> None:
+    """Raises UserError for entries that are none."""
+    keys = {"images": {"file_name": str, "id": (int, str)}, "annotations": {"image_id": (int, str)}}
+    for name, needed in keys.items():
+        for number, one in enumerate(raw[name]):
+            wrong = [
+                k
+                for k, kind in needed.items()
+                if not isinstance(one, dict) or not isinstance(one.get(k), kind)
+            ]
+            if wrong:
+                raise UserError(
+                    f"{what}: {name}[{number}] is {one!r:.80}, without a valid '{wrong[0]}'; mend the file"
+                )
 
 
 def _from(root: Path, beside: Path, name: str) -> str:
@@ -117,7 +136,7 @@ def _is_yolo(path: Path) -> bool:
             values = [float(word) for word in words]
         except ValueError:
             return False
-        if len(values) < 5 or values[0] != int(values[0]) or not all(-0.01 <= v <= 1.01 for v in values[1:]):
+        if len(values) < 5 or not values[0].is_integer() or not all(-0.01 <= v <= 1.01 for v in values[1:]):
             return False
     return bool(lines)
 
@@ -126,6 +145,8 @@ def _row(line: str, where: str) -> tuple[int, list[float]]:
     """The class and the numbers of a line."""
     try:
         kind, *numbers = (float(word) for word in line.split())
+        if not all(map(math.isfinite, (kind, *numbers))) or kind >= MOST_CLASSES:
+            raise ValueError(f"its numbers must be finite, the class below {MOST_CLASSES}")
         if kind < 0 or kind != int(kind) or (len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2)):
             raise ValueError("it must be `class x y width height`, or `class x y x y x y ...`")
         return int(kind), numbers

@@ -38,8 +38,19 @@ class Found:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """All pictures below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    """All pictures below a folder, sorted; but for those in folders of file systems and editors, `.git`, `__MACOSX`.
+    Raises UserError for a name that no list can hold."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    found = [
+        p for p in found if not any(n.startswith((".", "__MACOSX")) for n in p.relative_to(folder).parts)
+    ]
+    for path in found:
+        name = str(path.relative_to(folder))
+        if any(sign in name for sign in "\t\n\r") or not name.isprintable():
+            raise UserError(
+                f"--data: the picture {name!a} has signs in its name that no list can hold; rename it"
+            )
+    return found
 
 
 def split_of(name: str) -> str:
@@ -114,10 +125,11 @@ def written(
     labels: Sequence[str] = (), **settings: Any,
 ) -> Found:  # fmt: skip
     """The lists and labels, written into `folder`."""
-    make_folder(folder)
     for split, lines in parts.items():
         if not lines:
             raise UserError(f"--data: '{root}' ({kind}) has nothing for {split}; give it more pictures")
+    make_folder(folder)
+    for split, lines in parts.items():
         write_text(folder / f"{split}_list.txt", "".join(f"{line}\n" for line in lines))
     if labels:
         write_text(folder / "labels.txt", "".join(f"{label}\n" for label in labels))

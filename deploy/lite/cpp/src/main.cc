@@ -102,7 +102,7 @@ cv::Mat read(const std::string& path) {
 cv::Mat trimap_of(const std::string& place, const std::string& path, const cv::Mat& picture) {
   cv::Mat grey, trimap;
   for (const std::string& file : is_folder(place) ? pictures(place) : std::vector<std::string>{place})
-    if (file == place || stem_of(file) == stem_of(path)) grey = cv::imread(file, cv::IMREAD_GRAYSCALE);
+    if (grey.empty() && (file == place || stem_of(file) == stem_of(path))) grey = cv::imread(file, cv::IMREAD_GRAYSCALE);
   if (grey.size() != picture.size())
     throw std::runtime_error("--trimap: '" + place + "' has no readable trimap of " + std::to_string(picture.cols) + "x" +
                              std::to_string(picture.rows) + " for '" + path + "'");

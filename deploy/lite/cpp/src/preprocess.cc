@@ -83,6 +83,7 @@ std::vector<float> preprocess(const cv::Mat& picture, const cv::Mat& given, cons
       if (!trimap.empty()) trimap = moved(trimap, name, arguments);
     }
   }
+  if (!trimap.empty() && !beside) throw std::runtime_error("--trimap: this model takes none; leave it out");
   if (image.type() != CV_32FC3) image.convertTo(image, CV_32FC3);
   if (image.rows != height || image.cols != width)
     throw std::runtime_error("the manifest's transforms make " + std::to_string(image.cols) + "x" +
