@@ -59,7 +59,7 @@ SEG: dict[str, tuple[dict[str, Any], int]] = {
     "PFPNNet": ({"backbone": RESNET, "backbone_indices": [0, 1, 2, 3], "channels": 256}, SMALL),
     "PPHumanSegLite": ({}, 128),
     "PPLiteSeg": ({"backbone": STDC}, 128),
-    "PPMobileSeg": ({"backbone": {"name": "paddleseg.MobileSeg_Tiny"}}, 128),
+    "PPMobileSeg": ({"backbone": {"name": "paddleseg.MobileSeg_Tiny", "out_feat_chs": [64, 128, 192]}}, 128),
     "PSPNet": ({"backbone": RESNET}, SMALL),
     "PointRend": ({"backbone": RESNET, "backbone_indices": [0, 1, 2, 3]}, SMALL),
     "PortraitNet": ({"backbone": {"name": "paddleseg.MobileNetV2_x1_0"}}, 128),

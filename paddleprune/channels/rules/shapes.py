@@ -27,6 +27,8 @@ def _viewed(view: View, before: tuple[int, ...], after: tuple[int, ...]) -> View
 
 def reshaped(walk: Walk, atoms: np.ndarray, before: tuple[int, ...], after: tuple[int, ...]) -> np.ndarray:
     """Atoms of a variable of shape `before`, after a reshape."""
+    if min(*before, *after, 0) < 0:
+        raise Refused("it is brought into a shape that is known only when it runs")
     parts, lengths = [], []
     for ins, outs in _blocks(before, after):
         own = [atoms.shape[axis] for axis in ins]
