@@ -13,9 +13,9 @@ def evaluate(verbs: Any) -> None:
         from ..files import write_json
 
         found = examine(options.model_dir, options.dataset, options.list, options.save_dir, options.worst)
+        print("  ".join(f"{name} {value:.4f}" for name, value in found.values.items()))
         for line in found.table():
             print(line)
-        print("  ".join(f"{name} {value:.4f}" for name, value in found.values.items()))
         target = Path(options.save_file or Path(options.model_dir) / "eval.json")
         write_json(target, found.as_dict())
         print(f"in {target}" + (f"; pictures in {options.save_dir}" if options.save_dir else ""))
