@@ -6,10 +6,11 @@ run="python tools/train.py --config configs/classification/mobilenet_v2_trashnet
 out=output/trashnet
 python benchmarks/oneshot.py --model_dir $out/dense/best_model --list test_list.txt \
     --json benchmarks/results/oneshot_trashnet.json
-for way in untaught_0.16:0 taught_0.16:0.7; do
-    $run --pretrain_weights $out/dense/best_model --save_dir "$out/${way%:*}" --set prune.strategy=least_loss \
-        prune.target.params=0.16 train.epochs=10 train.learning_rate=0.0002 "train.distill=${way#*:}"
-done
+again="train.epochs=10 train.learning_rate=0.0002"
+$run --pretrain_weights $out/dense/best_model --save_dir $out/trained_on --set $again
+$run --pretrain_weights $out/dense/best_model --save_dir $out/least_loss_0.16 --set prune.strategy=least_loss \
+    prune.target.params=0.16 $again
 python tools/report.py --dataset data/trashnet --list test_list.txt --save_dir output/trashnet/report_compensated \
-    --before $out/dense/best_model --after $out/untaught_0.16/best_model --after $out/taught_0.16/best_model \
-    --names original least_loss@0.16 least_loss@0.16,taught --json benchmarks/results/compression_compensated.json
+    --before $out/dense/best_model --after $out/trained_on/best_model --after $out/least_loss_0.16/best_model \
+    --names original "original, trained on" least_loss@0.16 --threads 1 \
+    --runtimes inference lite onnx openvino ncnn mnn --json benchmarks/results/compression_compensated.json

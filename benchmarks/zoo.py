@@ -220,8 +220,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         if "groups" not in row:
             why = row.get("failed", row.get("dense", "")).replace("|", "/")
+            kind = "not run dense" if "dense" in row else "refused" if "UserError: " in why else "failed"
             lines.append(
-                f"| {row['network']} | {'not run dense' if 'dense' in row else 'failed'}: {why[:80]} | | | | | | | | |"
+                f"| {row['network']} | {kind}: {why.split('UserError: ')[-1][:90]} | | | | | | | | |"
             )
             continue
         slims = row.get("slim")
