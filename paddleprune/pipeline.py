@@ -42,7 +42,7 @@ from .errors import UserError
 from .export import formats, lite, lite_check
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
-from .files import checked_path, exists, make_folder, only_one, write_json, write_text
+from .files import checked_path, make_folder, only_one, write_json, write_text
 from .progress import bar
 from .prune import methods_for, prune
 from .pruning.groups import find_groups
@@ -208,8 +208,6 @@ def export_model(
     folder = checked_path(save_dir, "--save_dir")
     if images < 1:
         raise UserError(f"--images: {images} is out of range; it must be 1 or more")
-    if exists(folder):
-        raise UserError(f"--save_dir: '{folder}' is a file; choose a folder")
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.head.deployed(saved.network)

@@ -157,7 +157,7 @@ def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
         (["--target", "speed=0.5"], "--target: 'speed=0.5' must be"),
         (["--format", "nothing"], "--format: 'nothing' is not known"),
         (["--minutes", "0"], "--minutes: 0.0 is out of range"),
-        (["--data", "nowhere"], "--data: folder 'nowhere' does not exist"),
+        (["--data", "nowhere"], "--data: there is no folder 'nowhere'"),
     ],
 )
 def test_a_mistake_is_one_line(digits, tmp_path, capsys, arguments, said):

@@ -3,9 +3,11 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import UserError
+from ..files import checked_path, exists
 
 Options = argparse.Namespace
 
@@ -61,3 +63,25 @@ def ratios(text: str) -> list[float]:
     if not ratios or not all(0 < r < 1 for r in ratios):
         raise UserError(f"--ratios: '{text}' must be numbers in (0, 1) with commas, e.g. 0.1,0.3,0.5")
     return sorted(set(ratios))
+
+
+def data_options(verb: Any, minutes: float, what: str) -> None:
+    """Of verbs that begin with a folder of pictures; `what` the minutes are for."""
+    verb.add_argument(
+        "--data", required=True,
+        help="folder: a folder a class, COCO, Pascal VOC, YOLO, images beside masks or alphas, or list files",
+    )  # fmt: skip
+    verb.add_argument(
+        "--model", default="", help="instead of the task's usual one, e.g. mobilenet_v1 or yolov2"
+    )
+    verb.add_argument("--minutes", type=float, default=minutes, help=f"{what} (default: {minutes:g})")
+
+
+def data_folder(options: Options) -> Path:
+    """The folder of --data. Raises UserError for it, or for the minutes."""
+    if not 0 < options.minutes <= 10_000:
+        raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
+    data = checked_path(options.data, "--data")
+    if not exists(data, "folder"):
+        raise UserError(f"--data: there is no folder '{options.data}'; give the folder of the pictures")
+    return data

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb
+from ._verb import Options, add_verb, data_folder, data_options
 
 TARGETS = ("size", "params", "macs", "latency", "loss")
 SHARES = {"dense": 0.5, "pruned": 0.4}  # of the minutes
@@ -20,10 +20,7 @@ def compress(verbs: Any) -> None:
         "--data DIR --target size=0.25 --save_dir output/small",
         lambda o: f"what is finished is in {o.save_dir}; the same command goes on",
     )  # fmt: skip
-    verb.add_argument(
-        "--data", required=True,
-        help="folder: a folder a class, COCO, Pascal VOC, YOLO, images beside masks or alphas, or list files",
-    )  # fmt: skip
+    data_options(verb, 30.0, "for both trainings together, about")
     verb.add_argument(
         "--target", default="size=0.25",
         help="size=0.25: a quarter of the parameters; macs=0.3, latency=0.5 (measured here); loss=0.01: as small as this "
@@ -31,15 +28,9 @@ def compress(verbs: Any) -> None:
     )  # fmt: skip
     verb.add_argument("--save_dir", required=True, help="folder for everything that is made")
     verb.add_argument(
-        "--model", default="", help="instead of the task's usual one, e.g. mobilenet_v1 or yolov2"
-    )
-    verb.add_argument(
         "--weights",
         default="",
         help="to begin with: IMAGENET, a .pdparams file, or a trained model's directory",
-    )
-    verb.add_argument(
-        "--minutes", type=float, default=30.0, help="for both trainings together, about (default: 30)"
     )
     verb.add_argument(
         "--format",
@@ -50,8 +41,6 @@ def compress(verbs: Any) -> None:
 
 def _run(options: Options) -> None:
     what, value = _target(options.target)
-    if not 0 < options.minutes <= 10_000:
-        raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
     form = _format(options.format)
     folder = _begun(options)
     dense = _dense(options, folder)
@@ -89,12 +78,10 @@ def _target(text: str) -> tuple[str, float]:
 
 def _begun(options: Options) -> Path:
     """The folder, with what was asked for written down: it is one job's."""
-    from ..files import checked_path, exists, make_folder, write_json
+    from ..files import checked_path, make_folder, write_json
     from ..texts import read_json
 
-    data = checked_path(options.data, "--data")
-    if not exists(data, "folder"):
-        raise UserError(f"--data: folder '{options.data}' does not exist; give the folder of the pictures")
+    data = data_folder(options)
     folder = make_folder(checked_path(options.save_dir, "--save_dir"))
     if folder.resolve() == data.resolve() or folder.resolve() in data.resolve().parents:
         raise UserError(f"--save_dir: '{folder}' holds the data; choose a folder of its own")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb
+from ._verb import Options, add_verb, data_folder, data_options
 
 
 def init(verbs: Any) -> None:
@@ -14,32 +14,21 @@ def init(verbs: Any) -> None:
         verbs, _run, "init", "Look at a folder of pictures, and write a config that trains on it, to be read and changed.",
         "--data DIR --save_dir output/waste",
     )  # fmt: skip
-    verb.add_argument(
-        "--data", required=True,
-        help="folder: a folder a class, COCO, Pascal VOC, YOLO, images beside masks or alphas, or list files",
-    )  # fmt: skip
+    data_options(verb, 15.0, "that a training may take")
     verb.add_argument(
         "--save_dir", required=True, help="folder for config.yml, and for lists where the data has none"
     )
-    verb.add_argument(
-        "--model", default="", help="instead of the task's usual one, e.g. mobilenet_v1 or yolov2"
-    )
     verb.add_argument("--weights", default="", help="to begin with: IMAGENET, or a .pdparams file")
-    verb.add_argument("--minutes", type=float, default=15.0, help="that a training may take (default: 15)")
 
 
 def _run(options: Options) -> None:
     from ..config import dump_config
     from ..data.layouts import look
-    from ..files import checked_path, exists, make_folder, write_text
+    from ..files import checked_path, make_folder, write_text
     from ..models import card
     from ..recipes import dense_config
 
-    if not 0 < options.minutes <= 10_000:
-        raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
-    data = checked_path(options.data, "--data")
-    if not exists(data, "folder"):
-        raise UserError(f"--data: there is no folder '{options.data}'; give the folder of the pictures")
+    data = data_folder(options)
     for name in ("model", "weights"):
         checked_path(getattr(options, name) or "-", f"--{name}")
     if options.weights and options.weights != "IMAGENET" and not Path(options.weights).exists():
@@ -56,7 +45,7 @@ def _run(options: Options) -> None:
         )
     fresh = not folder.exists()
     try:
-        found = look(Path(options.data), folder / "data")
+        found = look(data, folder / "data")
         make_folder(folder)
         made = dense_config(found, options.model, options.weights, options.minutes)
     except UserError:

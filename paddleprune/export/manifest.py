@@ -92,7 +92,9 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def refuse_other_export(folder: Path, form: str) -> None:
-    """One folder, one export. Raises UserError if another format is there."""
+    """One folder, one export. Raises UserError if another format is there, or a file."""
+    if exists(folder):
+        raise UserError(f"--save_dir: '{folder}' is a file; choose a folder")
     if exists(folder / "manifest.json"):
         there = _read(folder).get("export")
         if there != form:
