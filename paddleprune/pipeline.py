@@ -206,8 +206,6 @@ def export_model(
     """
     targets = targets.split(",") if isinstance(targets, str) else list(targets)
     folder = checked_path(save_dir, "--save_dir")
-    if images < 1:
-        raise UserError(f"--images: {images} is out of range; it must be 1 or more")
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.head.deployed(saved.network)

@@ -146,6 +146,7 @@ MISTAKES = {
     "a file in the place of a folder": (["infer", "--model_dir", "{model}", "--image", "{data}/images", "--save_dir", CONFIG], "cannot create"),
     "misspelt format": (["export", "--model_dir", "{model}", "--save_dir", "{dir}/e", "--format", "nb"], "inference, lite"),
     "misspelt target": (["export", "--model_dir", "{model}", "--save_dir", "{dir}/e", "--format", "lite", "--targets", "armv8"], "valid: arm, x86"),
+    "an export checked on nothing": (["export", "--model_dir", "{model}", "--format", "onnx", "--save_dir", "{dir}/o", "--images", "0"], "--images: 0"),
     "misspelt runtime": (["benchmark", "--model", "{model}", "--runtime", "tensorrt"], "inference, lite"),
     "threads of nothing": (["benchmark", "--model", "{model}", "--threads", "0"], "1 or more"),
     "nothing to report": (["report", "--save_dir", "{dir}/r"], "nothing to draw"),

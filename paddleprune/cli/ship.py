@@ -10,6 +10,8 @@ def export(verbs: Any) -> None:
     def run(options: Options) -> None:
         from .. import pipeline
 
+        if options.images < 1:
+            raise UserError(f"--images: {options.images} is out of range; it must be 1 or more")
         manifest = pipeline.export_model(
             options.model_dir, options.save_dir, options.format, options.targets,
             options.dataset, options.images, options.quant,
