@@ -39,7 +39,8 @@ STATE = {"epoch": 1, "batch": 0, "step": 3, "judged": 1, "best": 0.5, "best_epoc
          "evaluations_since_best": 0, "seconds": 1.0}  # fmt: skip
 PLAN = {"format": 1, "groups": {"a": {"size": 8, "kept": [0, 1, 5]}}}
 MANIFEST = {"format": 1, "export": "lite", "task": "classification", "labels": ["a"], "transforms": ["Normalize"],
-            "input": {"name": "x", "shape": [1, 3, 8, 8]}, "files": {"model_x86.nb": {"size_bytes": 3}}}  # fmt: skip
+            "input": {"name": "x", "shape": [1, 3, 8, 8]}, "outputs": ["y"],
+            "files": {"model_x86.nb": {"size_bytes": 3}}}  # fmt: skip
 COCO = {"images": [{"id": 1, "file_name": "a.png", "width": 7, "height": 9}], "categories": [{"id": 1, "name": "c"}],
         "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 3, 3], "iscrowd": 0}]}  # fmt: skip
 XML = """<?xml version="1.0" encoding="gb2312"?><annotation><size><width>7</width><height>9</height></size><object>
