@@ -14,18 +14,16 @@ import argparse
 import copy
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from paddleprune import benchmark
-from paddleprune.data.dataset import Batches, Subset, open_dataset, stratified_order
 from paddleprune.engine.pictures import pictures
 from paddleprune.engine.recalibrate import recalibrate
 from paddleprune.engine.score import score
 from paddleprune.engine.start import open_model
-from paddleprune.engine.taylor import BATCHES, FirstOrder
+from paddleprune.engine.taylor import first_order, labelled
 from paddleprune.files import write_json
 from paddleprune.graph.example import Example
 from paddleprune.pruning import criteria
@@ -60,17 +58,10 @@ class Trial:
         self.observed = Observed(self.saved.network, Example(self.shape), self.groups, self.seen)
         self.scores = {
             "l1": criteria.scores("l1_norm", self.groups, self.saved.network), "ours": self.observed.scores(),
-            "taylor": self.first_order(),
+            "taylor": first_order(self.saved.network, self.groups, self.task, labelled(self.data)).scores(),
         }  # fmt: skip
         dense = {"removed": 0.0, "way": "original", **self.metric(self.saved.network)}
         self.rows = [{**dense, "params": self.groups.cost().params}]
-
-    def first_order(self):
-        found = open_dataset(replace(self.data, train_transforms=self.data.eval_transforms), "train")
-        some = Subset(found, stratified_order(found)[: BATCHES * self.data.batch_size])
-        batches = Batches(some, self.data.batch_size, train=False).epoch()
-        loss = lambda network, batch: self.task.loss(network, batch)["loss"]  # noqa: E731
-        return FirstOrder(self.saved.network, self.groups, loss, batches).scores()
 
     def metric(self, network):
         main = self.task.metric.main

@@ -18,7 +18,7 @@ from .engine.checkpoint import SavedModel
 from .engine.pictures import pictures
 from .engine.recalibrate import recalibrate
 from .engine.score import score
-from .engine.taylor import FirstOrder
+from .engine.taylor import first_order
 from .errors import UserError
 from .graph.example import Example, outputs_of
 from .methods import Distill, Features, KeepZeros, Method, Sparsity
@@ -197,9 +197,8 @@ def _judge(criterion: str, seen: "_Seen", task: Task, batches: Batches) -> crite
     if criterion == criteria.RECONSTRUCTION:
         return seen.observed
     if criterion == criteria.TAYLOR:
-        loss = lambda network, batch: task.loss(network, batch)["loss"]  # noqa: E731
         same = Batches(batches.dataset, batches.batch_size, True, seen.config.train.seed)  # for every process
-        return FirstOrder(seen.saved.network, seen.groups, loss, same.epoch())
+        return first_order(seen.saved.network, seen.groups, task, same)
     return None
 
 

@@ -2,15 +2,15 @@
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ..data.dataset import Batches, Dataset, Subset, fingerprint, open_dataset, stratified_order
+from ..data.dataset import Batches, Dataset, Subset, fingerprint, stratified_order
 from ..engine import checkpoint
 from ..engine.evaluate import Forward, evaluate, forward_of
 from ..engine.pictures import pictures
 from ..engine.start import open_model
-from ..engine.taylor import BATCHES, FirstOrder
+from ..engine.taylor import first_order, labelled
 from ..errors import UserError
 from ..graph.example import Example
 from ..lookup import suggest
@@ -102,13 +102,8 @@ class Prepared:
         """What the criterion needs besides the weights."""
         if self.job.criterion != criteria.TAYLOR:
             return self.observed
-        labelled = replace(self.data, train_transforms=self.data.eval_transforms)
-        found = open_dataset(labelled, "train")
-        some = Subset(found, stratified_order(found)[: BATCHES * self.data.batch_size])
-        batches = Batches(some, self.data.batch_size, train=False)
-        loss = lambda network, batch: task.loss(network, batch)["loss"]  # noqa: E731
         try:
-            return FirstOrder(self.network, self.groups, loss, batches.epoch())
+            return first_order(self.network, self.groups, task, labelled(self.data))
         except KeyError as error:
             raise UserError(
                 f"--criterion: 'taylor' needs {error} with each picture, which the evaluation's transforms do not make; "

@@ -5,15 +5,19 @@ gone, whatever normalisation is before them. A channel's score is the mean over 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import paddle
 from paddle import nn
 
+from ..config import DataConfig
+from ..data.dataset import Batches, Subset, open_dataset, stratified_order
 from ..errors import UserError
 from ..modes import evaluating
 from ..pruning.criteria import TAYLOR
 from ..pruning.groups import Group, Groups, Slot
+from ..tasks._base import Task
 
 BATCHES = 20  # that are looked at
 CALM = (
@@ -44,6 +48,18 @@ class FirstOrder:
 
     def scores(self) -> Mapping[str, np.ndarray]:
         return self._scores
+
+
+def first_order(network: nn.Layer, groups: Groups, task: Task, batches: Batches) -> FirstOrder:
+    """The criterion by the task's own loss."""
+    return FirstOrder(network, groups, lambda net, batch: task.loss(net, batch)["loss"], batches.epoch())
+
+
+def labelled(data: DataConfig) -> Batches:
+    """As many training pictures as are looked at, classes in proportion, as the evaluation transforms make them."""
+    found = open_dataset(replace(data, train_transforms=data.eval_transforms), "train")
+    some = Subset(found, stratified_order(found)[: BATCHES * data.batch_size])
+    return Batches(some, data.batch_size, train=False)
 
 
 def _products(
