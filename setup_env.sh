@@ -51,7 +51,7 @@ case $version in
     *) echo "Python $version: Paddle Lite has no wheel for it, so --format lite and its tests are left out. Python 3.10 has it."
        grep -v '^paddlelite==' $lock >"$filtered" ;;
 esac
-echo "Setting up $venv with $python (about 2.6 GB, a few minutes the first time) ..."
+echo "Setting up $venv with $python (about 2.8 GB, a few minutes the first time) ..."
 "$python" -m venv --clear "$venv"
 # --no-deps: paddleslim and paddleseg declare opencv pins that exclude each other; the list is complete.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$filtered"

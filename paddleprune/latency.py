@@ -1,9 +1,9 @@
 """Choosing by latency: what each group's pruning saves on THIS machine's runtime, and the cheapest sum.
 
 For every group and a few ratios the network without those channels is exported as it would be shipped and timed
-beside the dense one, in turns; other ratios are interpolated. The table is kept in a file. Of all choices whose savings add up to what is
-asked, the one with the smallest sum of sensitivities is taken (a knapsack), exported and timed; as savings of
-neighbouring groups overlap, more is asked for until the measured latency is there.
+beside the dense one, in turns; other ratios are interpolated. The table is kept in a file. Of all choices whose
+savings add up to what is asked, the one with the smallest sum of sensitivities is taken (a knapsack), exported and
+timed; as savings of neighbouring groups overlap, more is asked for until the measured latency is there.
 """
 
 import importlib.metadata

@@ -31,8 +31,7 @@ class Metric(ABC):
 
     @abstractmethod
     def each(self) -> np.ndarray:
-        """The main value of each image alone, [images]; nan where it has none. (Of a picture without labelled boxes 1 less
-        the highest score of a false one.)"""
+        """The main value of each image alone, [images]; nan where it has none."""
 
     def by_class(self, classes: int) -> dict[str, np.ndarray]:
         """Columns of a table with a row per class, each [classes]; nan where there is nothing to say."""

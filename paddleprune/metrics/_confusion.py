@@ -1,6 +1,12 @@
 """Which class is taken for which."""
 
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+
+from ._base import Metric
 
 
 class Confusion:
@@ -40,3 +46,23 @@ class Confusion:
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole; nan where the whole is nothing."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+class Confused(Metric):
+    """For a metric that also counts which class is taken for which; put before it among the parents."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.confusion = Confusion()
+
+    @abstractmethod
+    def taken_for(self, outputs: Sequence[np.ndarray], batch: dict) -> tuple[np.ndarray, np.ndarray]:
+        """What it is and what it is called, whole numbers of one shape."""
+
+    def update(self, outputs: Sequence[np.ndarray], batch: dict) -> None:
+        super().update(outputs, batch)  # type: ignore[safe-super]
+        self.confusion.add(*self.taken_for(outputs, batch))
+
+    def merge(self, other: Any) -> None:
+        super().merge(other)
+        self.confusion.join(other.confusion)

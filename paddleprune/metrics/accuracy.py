@@ -1,12 +1,11 @@
 """Top-k accuracy of classification."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from ._base import Additive
-from ._confusion import Confusion
+from ._confusion import Confused
 
 
 class Accuracy(Additive):
@@ -31,20 +30,11 @@ class Accuracy(Additive):
         return {"acc1": total[0] / images, "acc5": total[1] / images}
 
 
-class AccuracyByClass(Accuracy):
+class AccuracyByClass(Confused, Accuracy):
     """Also which class is taken for which."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.confusion = Confusion()
-
-    def update(self, outputs: Sequence[np.ndarray], batch: dict) -> None:
-        super().update(outputs, batch)
-        self.confusion.add(np.asarray(batch["label"]), np.asarray(outputs[0]).argmax(1))
-
-    def merge(self, other: Any) -> None:
-        super().merge(other)
-        self.confusion.join(other.confusion)
+    def taken_for(self, outputs: Sequence[np.ndarray], batch: dict) -> tuple[np.ndarray, np.ndarray]:
+        return np.asarray(batch["label"]), np.asarray(outputs[0]).argmax(1)
 
     def by_class(self, classes: int) -> dict[str, np.ndarray]:
         """Pictures; the fraction of them that is found; the fraction right of those that are called so."""

@@ -52,10 +52,11 @@ class BoxMap(Metric):
         return {"map": float(values[0]), "map11": float(values[1])}
 
     def each(self) -> np.ndarray:
+        """Of a picture without labelled boxes 1 less the highest score of a false one."""
         alone, values = BoxMap(), []
         for one in self.statistics:
             alone.statistics = [one]
-            false = one.scores[one.right == 0].max(initial=0.0)  # where nothing is labelled, its opposite
+            false = one.scores[one.right == 0].max(initial=0.0)
             values.append(alone.resampled(np.ones((1, 1)))[0] if len(one.wanted) else 1 - false)
         return np.array(values)
 

@@ -1,13 +1,12 @@
 """Mean intersection over union of semantic segmentation, at the size of the network's input."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from ..data.transforms.paired import IGNORE
 from ._base import Additive
-from ._confusion import Confusion, share
+from ._confusion import Confused, share
 
 
 class MeanIoU(Additive):
@@ -49,21 +48,12 @@ def _areas(called: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     return np.stack([np.bincount(part, minlength=classes) for part in parts])
 
 
-class MeanIoUByClass(MeanIoU):
+class MeanIoUByClass(Confused, MeanIoU):
     """Also which class is taken for which, in pixels."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.confusion = Confusion()
-
-    def update(self, outputs: Sequence[np.ndarray], batch: dict) -> None:
-        super().update(outputs, batch)
+    def taken_for(self, outputs: Sequence[np.ndarray], batch: dict) -> tuple[np.ndarray, np.ndarray]:
         masks, called = np.asarray(batch["mask"]), np.asarray(outputs[0]).argmax(1)
-        self.confusion.add(masks[masks != IGNORE], called[masks != IGNORE])
-
-    def merge(self, other: Any) -> None:
-        super().merge(other)
-        self.confusion.join(other.confusion)
+        return masks[masks != IGNORE], called[masks != IGNORE]
 
     def by_class(self, classes: int) -> dict[str, np.ndarray]:
         """The share of the pixels; IoU; the fraction that is found; the fraction right of what is called so."""
