@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from cpp_build import build
 from PIL import Image, ImageOps
 from test_clients import assert_alike, client, some_pictures, train_small, trained  # noqa: F401
 
@@ -37,18 +38,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client_folder(tmp_path_factory):
-    """A folder with the client, out/lite_client, linked with the library of the wheel, and with lib/."""
     folder = tmp_path_factory.mktemp("build")
-    for name in ("include", "lib"):
-        (folder / name).mkdir()
-    shutil.copy(ROOT / "tests/deploy/lite_abi/paddle_api.h", folder / "include")
-    for name in ("libpaddle_lite.so", "liblite_pybind.so"):  # to link with; as the library names itself
-        (folder / "lib" / name).symlink_to(WHEEL / "lite.so")
-    no_python(folder)
-    built(["cmake", "-S", str(ROOT / "deploy/lite/cpp"), "-B", str(folder / "out"),
-           f"-DPADDLE_LITE_DIR={folder}",
-           "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--unresolved-symbols=ignore-in-shared-libs"])  # fmt: skip
-    built(["cmake", "--build", str(folder / "out"), "-j", "2"])
+    build(folder, WHEEL)
     return folder
 
 
@@ -63,20 +54,6 @@ def run(client_folder):
         return subprocess.run(command, capture_output=True, text=True, env=places)
 
     return call
-
-
-def no_python(folder):
-    """A library with the names of Python's functions, which the wheel's library asks for and never calls here."""
-    names = subprocess.run(["nm", "-D", str(WHEEL / "lite.so")], capture_output=True, text=True, check=True)
-    wanted = [line.split()[-1] for line in names.stdout.splitlines() if " U " in line]
-    source = "".join(f"char {name}[512];\n" for name in wanted if name.startswith(("Py", "_Py")))
-    (folder / "names.c").write_text(source)
-    built(["g++", "-shared", "-fPIC", "-x", "c", str(folder / "names.c"), "-o", str(folder / "lib/names.so")])
-
-
-def built(command):
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
