@@ -88,7 +88,7 @@ def run(options, load, kind):
     manifest = read_manifest(options.model)
     if manifest["export"] != kind:
         raise Fault(f"'{options.model}' is an export of format '{manifest['export']}'; give one of '{kind}'")
-    if options.trimap and "TrimapChannel" not in map(str, manifest["transforms"]):
+    if options.trimap and not any("TrimapChannel" in str(spec) for spec in manifest["transforms"]):
         raise Fault("--trimap: this model takes none; leave it out")
     model = Model(options.model, load(options.model, manifest, options.threads))
     start = time.perf_counter()

@@ -14,6 +14,7 @@ from paddleprune.cli import main
 from paddleprune.config import dump_config, load_config
 from paddleprune.data.images import write_image
 from paddleprune.data.layouts import look
+from paddleprune.data.readers import find_reader
 from paddleprune.data.sample_data import make
 from paddleprune.errors import UserError
 from paddleprune.export import lite
@@ -109,10 +110,17 @@ def test_odd_layouts_are_one_line(files, words, tmp_path):
 def test_names_that_no_list_can_hold(tmp_path):
     for name in ("cat/a.png", "cat/b.png", "dog/a.png", "dog/b.png", ".ipynb_checkpoints/a.png"):
         write_image(tmp_path / "data" / name, np.zeros((32, 32, 3), np.uint8))
+    (tmp_path / "data/cat/b.png").rename(
+        tmp_path / "data/cat/at 10.00\u202fAM \u3000.png"
+    )  # no ASCII, and no fault
     found = look(tmp_path / "data", tmp_path / "made")
     assert Path(found.labels).read_text().split() == ["cat", "dog"]
+    assert len(find_reader(found.reader)(found.root, found.train_list, found.labels)) == 2
     (tmp_path / "data/cat/a.png").rename(tmp_path / "data/cat/a\tb.png")
     with pytest.raises(UserError, match=r"'cat/a.tb.png' has signs in its name"):
+        look(tmp_path / "data", tmp_path / "made")
+    (tmp_path / "data/cat/a\tb.png").rename(tmp_path / "data/cat/\udce9.png")  # not UTF-8
+    with pytest.raises(UserError, match=r"has signs in its name"):
         look(tmp_path / "data", tmp_path / "made")
 
 

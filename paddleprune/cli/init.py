@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
@@ -24,14 +23,13 @@ def init(verbs: Any) -> None:
 def _run(options: Options) -> None:
     from ..config import dump_config
     from ..data.layouts import look
-    from ..files import checked_path, make_folder, write_text
+    from ..files import checked_path, exists, make_folder, write_text
     from ..models import card
     from ..recipes import dense_config
 
     data = data_folder(options)
-    for name in ("model", "weights"):
-        checked_path(getattr(options, name) or "-", f"--{name}")
-    if options.weights and options.weights != "IMAGENET" and not Path(options.weights).exists():
+    weights = options.weights and checked_path(options.weights, "--weights")
+    if weights and options.weights != "IMAGENET" and not exists(weights):
         raise UserError(
             f"--weights: '{options.weights}' does not exist; give IMAGENET, a .pdparams file, or nothing"
         )

@@ -46,7 +46,7 @@ def pictures_in(folder: Path) -> list[Path]:
     ]
     for path in found:
         name = str(path.relative_to(folder))
-        if any(sign in name for sign in "\t\n\r") or not name.isprintable():
+        if "\t" in name or len(name.splitlines()) > 1 or any("\ud800" <= sign <= "\udfff" for sign in name):
             raise UserError(
                 f"--data: the picture {name!a} has signs in its name that no list can hold; rename it"
             )
