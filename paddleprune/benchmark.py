@@ -18,6 +18,8 @@ from .export._runtime import Exported
 from .export.inference import export_inference
 from .tasks import of_facts
 
+Ready = tuple[Exported, Any]  # an exported network, and what its runtime opens
+
 
 def measure(
     models: Sequence[ModelDir],
@@ -35,20 +37,25 @@ def measure(
     check(runtimes, threads, repeats)
     saved = [checkpoint.load_model(model) for model in models]
     exported = [_exported(one) for one in saved]
-    return [
-        {
-            "model": str(one.place),
-            "runtime": runtime,
-            "threads": count,
-            "p50_ms": round(float(np.percentile(ms, 50)), 3),
-            "p95_ms": round(float(np.percentile(ms, 95)), 3),
-            "repeats": repeats,
-            "input": [1, *one.image_shape],
-        }
-        for runtime in runtimes
-        for count in threads
-        for one, ms in zip(saved, times(exported, runtime, count, repeats, warmup), strict=True)
-    ]
+    rows = []
+    for runtime in runtimes:
+        ready = [converted(one, runtime) for one in exported]
+        for count in threads:
+            every = times(ready, runtime, count, repeats, warmup)
+            rows += [_row(one, runtime, count, ms) for one, ms in zip(saved, every, strict=True)]
+    return rows
+
+
+def _row(saved: SavedModel, runtime: str, threads: int, ms: Sequence[float]) -> dict[str, Any]:
+    return {
+        "model": str(saved.place),
+        "runtime": runtime,
+        "threads": threads,
+        "p50_ms": round(float(np.percentile(ms, 50)), 3),
+        "p95_ms": round(float(np.percentile(ms, 95)), 3),
+        "repeats": len(ms),
+        "input": [1, *saved.image_shape],
+    }
 
 
 def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int, option: str = "--runtime") -> None:
@@ -61,18 +68,23 @@ def check(runtimes: Sequence[str], threads: Sequence[int], repeats: int, option:
         )
 
 
+def converted(exported: Exported, runtime: str) -> Ready:
+    """An exported network as the runtime opens it."""
+    return exported, formats.runtime(runtime, "--runtime").convert(exported, (), "").here
+
+
 def times(
-    exported: Sequence[Exported], runtime: str, threads: int, repeats: int, warmup: int
+    models: Sequence[Ready], runtime: str, threads: int, repeats: int, warmup: int
 ) -> list[list[float]]:
-    """Milliseconds of each of `repeats` runs per exported network, batch 1, taking turns."""
-    used, shapes = formats.runtime(runtime, "--runtime"), [e.shape for e in exported]
-    models = [used.convert(e, (), "").here for e in exported]
+    """Milliseconds of each of `repeats` runs per converted network, batch 1, taking turns."""
+    used = formats.runtime(runtime, "--runtime")
     if used.time is not None:
-        return used.time(models, shapes, threads, repeats, warmup)
+        shapes = [exported.shape for exported, _ in models]
+        return used.time([here for _, here in models], shapes, threads, repeats, warmup)
     calls = []
-    for model, e in zip(models, exported, strict=True):
-        image = np.random.default_rng(0).random((1, *e.shape), np.float32)
-        calls.append(partial(used.open(model, e, threads), image))
+    for exported, here in models:
+        image = np.random.default_rng(0).random((1, *exported.shape), np.float32)
+        calls.append(partial(used.open(here, exported, threads), image))
     return _time(calls, repeats, warmup)
 
 

@@ -20,7 +20,6 @@ from .config import PruneConfig
 from .engine import checkpoint, ranks
 from .engine.checkpoint import SavedModel
 from .errors import UserError
-from .export._runtime import Exported
 from .export.formats import RUNTIMES
 from .export.inference import export_inference
 from .files import write_json
@@ -79,11 +78,11 @@ class Stopwatch:
 
     def left(self, chosen: Mapping[str, float], align: int) -> float:
         """Fraction of the dense latency that is left at these ratios: of medians, in turns."""
-        exported = [self.dense, self._export(chosen, align)]
-        dense, narrow = benchmark.times(exported, self.runtime, self.threads, self.repeats, 5)
+        both = [self.dense, self._export(chosen, align)]
+        dense, narrow = benchmark.times(both, self.runtime, self.threads, self.repeats, 5)
         return float(np.median(narrow) / np.median(dense))
 
-    def _export(self, chosen: Mapping[str, float], align: int = 1) -> Exported:
+    def _export(self, chosen: Mapping[str, float], align: int = 1) -> benchmark.Ready:
         facts = self.saved.facts["model"]
         network = models.build(facts["name"], facts["args"])
         # the weights say how many boxes a detector has to sort out
@@ -91,7 +90,8 @@ class Stopwatch:
         plan = make_plan(self.groups, chosen, self.scores, align)
         narrow(network, plan, self.saved.image_shape, self.groups, check=False)
         network.eval()
-        return export_inference(self.task.head.deployed(network), self.saved.image_shape)
+        exported = export_inference(self.task.head.deployed(network), self.saved.image_shape)
+        return benchmark.converted(exported, self.runtime)
 
 
 def choose(
