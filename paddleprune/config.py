@@ -6,6 +6,7 @@ file's own keys over them, then `--set train.epochs=5`. Mappings merge; lists ar
 """
 
 import dataclasses
+import re
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,9 @@ class DataConfig:
     eval_transforms: list = field(default_factory=list)
     batch_size: int = 32
     workers: int = 0  # threads that read training images ahead; 0 = none
-    mask_values: dict = field(default_factory=dict)  # of segmentation: {value in the masks: class}
+    mask_values: dict = field(
+        default_factory=dict
+    )  # of segmentation: {value or "#rrggbb" in the masks: class}
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,13 @@ def _weights(given: dict) -> bool:
         return False
 
 
+def _numbers_or_colours(values: dict) -> bool:
+    """{number: class} or {colour: class}, all keys of one sort."""
+    numbers = all(type(key) is int for key in values)
+    colours = all(isinstance(key, str) and re.fullmatch("#[0-9a-fA-F]{6}", key) for key in values)
+    return (numbers or colours) and all(type(label) is int for label in values.values())
+
+
 def _check_data(data: DataConfig, key: str) -> DataConfig:
     shape = data.image_shape
     good = len(shape) == 3 and shape[0] in (3, 4) and all(0 < n <= SIDE for n in shape[1:])
@@ -236,8 +246,8 @@ def _check_data(data: DataConfig, key: str) -> DataConfig:
         (f"{key}.image_shape", shape, good, f"[3, H, W], or [4, H, W] with a trimap, H and W from 1 to {SIDE}"),
         (f"{key}.batch_size", data.batch_size, 0 < data.batch_size <= MANY, f"1 to {MANY}"),
         (f"{key}.workers", data.workers, 0 <= data.workers <= 256, "0 to 256"),
-        (f"{key}.mask_values", data.mask_values, all(type(n) is int for pair in data.mask_values.items() for n in pair),
-         "{value in the masks: class}, whole numbers"),
+        (f"{key}.mask_values", data.mask_values, _numbers_or_colours(data.mask_values),
+         "{value in the masks: class}, whole numbers, or for colours {'#rrggbb': class}"),
     ])  # fmt: skip
     for name in ("root", "train_list", "val_list", "labels", "val_root"):
         value = getattr(data, name)

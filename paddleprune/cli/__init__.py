@@ -15,18 +15,19 @@ from ._ending import Terminated, catching_sigterm
 from ._verb import Options, Parser
 from .analyse import merge_sensitivities, sensitivity
 from .compress import compress
-from .init import init
+from .init import convert, init
 from .judge import benchmark, evaluate, infer, report
 from .ship import export, lite_check
 from .train import anchors, groups, sample_data, sweep, train
 
 VERBS = (
-    sample_data, init, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, lite_check, export,
+    sample_data, convert, init, anchors, train, groups, sensitivity, merge_sensitivities, sweep, evaluate, infer, lite_check, export,
     benchmark, report, compress,
 )  # fmt: skip
 
 
 PRINTERS = (
+    "convert",
     "init",
     "groups",
     "lite_check",

@@ -65,12 +65,22 @@ def ratios(text: str) -> list[float]:
     return sorted(set(ratios))
 
 
-def data_options(verb: Any, minutes: float, what: str) -> None:
-    """Of verbs that begin with a folder of pictures; `what` the minutes are for."""
+def folder_options(verb: Any) -> None:
+    """Of verbs that begin with a folder of pictures."""
     verb.add_argument(
         "--data", required=True,
-        help="folder: a folder a class, COCO, Pascal VOC, YOLO, images beside masks or alphas, or list files",
+        help="folder: a folder a class, COCO, Pascal VOC, YOLO, Labelme, CVAT, Supervisely, images beside masks or alphas, or "
+        "list files",
     )  # fmt: skip
+    verb.add_argument(
+        "--task", default="",
+        help="detection or segmentation, where outlines could be taken for either (default: what the data is usually for)",
+    )  # fmt: skip
+
+
+def data_options(verb: Any, minutes: float, what: str) -> None:
+    """Of verbs that go on to train on it; `what` the minutes are for."""
+    folder_options(verb)
     verb.add_argument(
         "--model", default="", help="instead of the task's usual one, e.g. mobilenet_v1 or yolov2"
     )
@@ -79,7 +89,7 @@ def data_options(verb: Any, minutes: float, what: str) -> None:
 
 def data_folder(options: Options) -> Path:
     """The folder of --data. Raises UserError for it, or for the minutes."""
-    if not 0 < options.minutes <= 10_000:
+    if not 0 < getattr(options, "minutes", 1.0) <= 10_000:
         raise UserError(f"--minutes: {options.minutes} is out of range; it must be above 0, to 10000")
     data = checked_path(options.data, "--data")
     if not exists(data, "folder"):

@@ -85,10 +85,10 @@ def _begun(options: Options) -> Path:
     folder = make_folder(checked_path(options.save_dir, "--save_dir"))
     if folder.resolve() == data.resolve() or folder.resolve() in data.resolve().parents:
         raise UserError(f"--save_dir: '{folder}' holds the data; choose a folder of its own")
-    asked = {key: getattr(options, key) for key in ("data", "target", "model", "weights", "minutes")}
+    asked = {key: getattr(options, key) for key in ("data", "task", "target", "model", "weights", "minutes")}
     begun = folder / "compress.json"
-    if begun.is_file() and (was := read_json(begun, "job")) != asked:
-        changed = [key for key in asked if was.get(key) != asked[key]]
+    if begun.is_file() and {"task": "", **(was := read_json(begun, "job"))} != asked:
+        changed = [key for key in asked if was.get(key, "") != asked[key]]
         raise UserError(
             f"--save_dir: '{folder}' was begun with another --{changed[0]}; choose another folder"
         )
@@ -109,7 +109,7 @@ def _dense(options: Options, folder: Path) -> Path:
         from ..data.layouts import look
         from ..recipes import dense_config
 
-        found = look(Path(options.data), folder / "data")
+        found = look(Path(options.data), folder / "data", options.task)
         made = dense_config(found, options.model, options.weights, SHARES["dense"] * options.minutes)
         size = made.data.image_shape[1]
         _say(f"{found.kind}: {found.task}, {made.model.name} {made.model.args or ''} at {size} px, {made.train.epochs} epochs"

@@ -1,11 +1,11 @@
-"""The first step with data of one's own: what it is, and a config for it."""
+"""The first steps with data of one's own: what it is, a config for it, and the data in the form that commands take."""
 
 import shlex
 import shutil
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb, data_folder, data_options
+from ._verb import Options, add_verb, data_folder, data_options, folder_options
 
 
 def init(verbs: Any) -> None:
@@ -43,7 +43,7 @@ def _run(options: Options) -> None:
         )
     fresh = not folder.exists()
     try:
-        found = look(data, folder / "data")
+        found = look(data, folder / "data", options.task)
         make_folder(folder)
         made = dense_config(found, options.model, options.weights, options.minutes)
     except UserError:
@@ -66,3 +66,36 @@ def _run(options: Options) -> None:
          "--save_dir", f"{folder}/pruned", "--set", rate],
     ):  # fmt: skip
         print(f"  {shlex.join(['paddleprune', *line])}")
+
+
+def convert(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, _convert, "convert",
+        "Copy a folder of pictures in any layout to a new one in the form that the commands take: lists, or COCO tables for "
+        "boxes, and masks of class indices. Where there is no split, a fifth is for validation.",
+        "--data DIR --task segmentation --save_dir data/mine",
+    )  # fmt: skip
+    folder_options(verb)
+    verb.add_argument("--save_dir", required=True, help="folder that is made; it must not be there yet")
+
+
+def _convert(options: Options) -> None:
+    from ..data.layouts import look
+    from ..data.layouts.gathered import gather
+    from ..files import atomic_folder, checked_path
+
+    data = data_folder(options)
+    folder = checked_path(options.save_dir, "--save_dir")
+    if folder.exists():
+        raise UserError(f"--save_dir: '{folder}' is there already; choose another folder")
+    if folder.resolve().is_relative_to(data.resolve()):
+        raise UserError(f"--save_dir: '{folder}' is inside the data; choose a folder beside it")
+    with atomic_folder(folder) as temporary:
+        found = look(data, temporary, options.task)
+        counts = gather(found, temporary)
+    print(
+        f"{found.kind}: {found.task}, {counts['train']} pictures to train with, {counts['val']} to validate; in {folder}"
+    )
+    print(
+        f"next:\n  {shlex.join(['paddleprune', 'init', '--data', str(folder), '--save_dir', 'output/own'])}"
+    )

@@ -95,6 +95,25 @@ def read_values(path: Path, where: str) -> np.ndarray:
         raise UserError(f"{where}: mask '{path}' is damaged ({error}); replace or remove it") from error
 
 
+def read_colours(path: Path, where: str) -> np.ndarray:
+    """A picture whose colours stand for something -> int32 [H, W], 0xRRGGBB, as it is shown. Raises UserError for
+    16 bits."""
+    header = _opened(path, where)[1]
+    if header.mode.startswith(("I", "F")):
+        raise UserError(f"{where}: mask '{path}' has no colours ({header.mode}); save it as an RGB PNG")
+    try:
+        rgb = np.array(header.convert("RGB"), np.int32)
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        raise UserError(f"{where}: mask '{path}' is damaged ({error}); replace or remove it") from error
+    return _turned(rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2], header)
+
+
+def is_coloured(path: Path, where: str) -> bool:
+    """Has a picture more than one value a pixel?"""
+    with path.open("rb") as file:
+        return _parsed(file, path, where).mode not in GREY
+
+
 def read_alpha(path: Path, where: str, of_itself: bool = False) -> np.ndarray:
     """The fourth channel of a picture that has one, or a grey picture, 8 or 16 bits -> float32 [H, W] in
     [0, 1], as it is shown. `of_itself`: the same file is the picture."""
@@ -126,6 +145,15 @@ def _one_channel(raw: np.ndarray, path: Path, where: str, of_itself: bool) -> np
     if not grey:
         raise UserError(f"{where}: alpha '{path}' is a colour picture; save it grey, or as RGBA")
     return raw[..., 0]
+
+
+def read_encoded(encoded: bytes, where: str) -> np.ndarray:
+    """A picture that another file holds -> its values, [H, W] or [H, W, C]."""
+    header = _parsed(io.BytesIO(encoded), Path("the picture in it"), where)
+    try:
+        return np.array(header)
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        raise UserError(f"{where}: the picture in it is damaged ({error}); export it again") from error
 
 
 def size_of(path: Path, where: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from ._found import Found, divided, pictures_in, split_of, written
 log = logging.getLogger(__name__)
 
 
-def lists(root: Path, folder: Path) -> Found | None:
+def lists(root: Path, folder: Path, task: str) -> Found | None:
     if not all((root / name).is_file() for name in ("train_list.txt", "val_list.txt")):
         return None
     line = next((line for line in read_lines(root / "train_list.txt", "list file") if line.strip()), "")
@@ -26,7 +26,7 @@ def lists(root: Path, folder: Path) -> Found | None:
     return Found("list files", task, reader, root, "train_list.txt", "val_list.txt", labels)
 
 
-def classes(root: Path, folder: Path) -> Found | None:
+def classes(root: Path, folder: Path, task: str) -> Found | None:
     of = {picture: _class_of(picture.relative_to(root)) for picture in pictures_in(root)}
     labels = sorted({label for label in of.values() if label})
     if len(labels) < 2:

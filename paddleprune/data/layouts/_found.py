@@ -78,12 +78,18 @@ def partners(pictures: Sequence[Path], others: Sequence[Path]) -> list[tuple[Pat
 
 
 def divided(
-    root: Path, items: Sequence[Any], pictures: Sequence[str], kinds: Sequence[Any]
+    root: Path,
+    items: Sequence[Any],
+    pictures: Sequence[str],
+    kinds: Sequence[Any],
+    places: Sequence[str] = (),
 ) -> dict[str, list[Any]]:
-    """The items by the split that their pictures are in: as VOC's ImageSets/Main says, as folders named train and val
-    say, or a fifth of each kind for validation, at least one of each that has two, always the same. Pictures in a
+    """The items by the split that their pictures are in: as VOC's ImageSets say, as `places` or folders named train and
+    val say, or a fifth of each kind for validation, at least one of each that has two, always the same. Pictures in a
     folder named test are set aside, if there are others."""
-    places = _of_sets(root, pictures) or [split_of(str(Path(name).parent)) for name in pictures]
+    places = (
+        _of_sets(root, pictures) or list(places) or [split_of(str(Path(name).parent)) for name in pictures]
+    )
     if set(places) - {"test"}:
         aside = places.count("test")
         if aside:

@@ -1,5 +1,6 @@
 """A folder of pictures beside one of masks or of alphas."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,44 +8,85 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
+from ...progress import bar
 from ...texts import read_lines
-from ..images import read_values
+from ..images import is_coloured, read_colours, read_values
+from ..transforms.paired import IGNORE
+from ._drawn import IGNORED
 from ._found import Found, divided, partners, pictures_in, written
 
 IMAGES = ("images", "imgs", "jpegimages", "image", "img")
 MASKS = ("masks", "mask", "segmentationclass", "annotations", "labels", "gt")
 ALPHAS = ("alphas", "alpha", "mattes", "matte")
+ENDINGS = {"segmentation": re.compile(r"(.+)[_-](masks?|labels?|gt|seg)"), "matting": re.compile(r"(.+)[_-](alphas?|mattes?)")}  # fmt: skip
 LOOKED_AT = 200  # masks whose values are counted
+MOST = 64  # classes that such masks are taken to be of
+NUMBERS = r"(?P<red>\d{1,3})[,;\s]+(?P<green>\d{1,3})[,;\s]+(?P<blue>\d{1,3})"
+ROWS = (  # of a table of colours: `person:255,0,0:hand:walks`, `person,255,0,0`, `255 0 0 person`
+    re.compile(rf"(?P<name>[^:]+):{NUMBERS}:.*"),
+    re.compile(rf"(?P<name>.*?\D)[:,;\s]*{NUMBERS}[:,;\s]*"),
+    re.compile(rf"{NUMBERS}[:,;\s]+(?P<name>.+)"),
+)
 
 
-def beside(root: Path, folder: Path) -> Found | None:
-    pictures = _below(root, IMAGES)
-    for task, names in (("matting", ALPHAS), ("segmentation", MASKS)):
-        pairs = partners(pictures, _below(root, names))
+def beside(root: Path, folder: Path, task: str) -> Found | None:
+    pictures = pictures_in(root)
+    for kind, names in (("matting", ALPHAS), ("segmentation", MASKS)):
+        if task not in ("", kind):
+            continue
+        pairs = _in_folders(root, pictures, names) or _by_endings(pictures, ENDINGS[kind])
         if not pairs:
             continue
         lines = [f"{picture.relative_to(root)}\t{other.relative_to(root)}" for picture, other in pairs]
         parts = divided(
             root, lines, [str(picture.relative_to(root)) for picture, _ in pairs], [0] * len(lines)
         )
-        if task == "matting":
-            return written("images beside alphas", task, "matting_pairs", root, folder, parts)
+        if kind == "matting":
+            return written("images beside alphas", kind, "matting_pairs", root, folder, parts)
         labels, settings = _of_masks(root, [mask for _, mask in pairs])
-        return written("images beside masks", task, "seg_list", root, folder, parts, labels, **settings)
+        return written("images beside masks", kind, "seg_list", root, folder, parts, labels, **settings)
     return None
 
 
-def _below(root: Path, names: Sequence[str]) -> list[Path]:
+def _in_folders(root: Path, pictures: Sequence[Path], names: Sequence[str]) -> list[tuple[Path, Path]]:
+    """Pictures of folders that are called so, and those of the same name in folders of `names`; or of the same with an
+    ending such as `_mask`."""
+    images, others = _below(root, pictures, IMAGES), _below(root, pictures, names)
+    pairs = partners(images, others)
+    if pairs or not others:
+        return pairs
+    ending = ENDINGS["segmentation" if names is MASKS else "matting"]
+    return _by_endings([*images, *others], ending)
+
+
+def _below(root: Path, pictures: Sequence[Path], names: Sequence[str]) -> list[Path]:
     """Pictures in folders of one of these names."""
-    return [
-        picture
-        for picture in pictures_in(root)
-        if {part.lower() for part in picture.relative_to(root).parts[:-1]} & set(names)
-    ]
+    return [p for p in pictures if {part.lower() for part in p.relative_to(root).parts[:-1]} & set(names)]
+
+
+def _by_endings(pictures: Sequence[Path], ending: re.Pattern) -> list[tuple[Path, Path]]:
+    """Pictures with those called the same but for an ending: `7.jpg` and `7_mask.png`."""
+    others = {path: match[1] for path in pictures if (match := ending.fullmatch(path.stem))}
+    whole = [path for path in pictures if path not in others]
+    named: dict[str, list[Path]] = {}
+    for path, stem in others.items():
+        named.setdefault(stem, []).append(path)
+    pairs = []
+    for picture in whole:
+        near = named.get(picture.stem, [])
+        here = [other for other in near if other.parent == picture.parent] or near
+        if len(here) > 1:
+            raise UserError(
+                f"--data: '{here[0]}' and '{here[1]}' could both be of '{picture}'; keep one of them"
+            )
+        pairs += [(picture, other) for other in here]
+    return pairs
 
 
 def _of_masks(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
     """Names of the classes, and what stands for them in the masks where that is not 0, 1, 2, ..."""
+    if any(is_coloured(mask, "--data") for mask in masks[:LOOKED_AT]):
+        return _of_colours(root, masks)
     chosen = [masks[i] for i in np.linspace(0, len(masks) - 1, min(len(masks), LOOKED_AT)).astype(int)]
     values = sorted(
         {int(v) for mask in dict.fromkeys(chosen) for v in np.unique(read_values(mask, str(mask)))}
@@ -54,10 +96,10 @@ def _of_masks(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, A
         if (root / "labels.txt").is_file()
         else []
     )
-    classes = [value for value in values if value != 255]
+    classes = [value for value in values if value != IGNORE]
     if values == [0, 255]:
         return given or ["background", "foreground"], {"mask_values": {0: 0, 255: 1}}
-    if len(values) > 64:
+    if len(values) > MOST:
         raise UserError(
             f"--data: the masks hold {len(values)} values; save class indices, or call the folder alphas"
         )
@@ -68,3 +110,45 @@ def _of_masks(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, A
     return [f"value_{value}" for value in classes], {
         "mask_values": {value: i for i, value in enumerate(classes)}
     }
+
+
+def _of_colours(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
+    """The same of masks that are coloured, by a table of colours where there is one."""
+    seen: set[int] = set()
+    for mask in bar(masks, "colours", len(masks), "mask"):
+        seen.update(np.unique(read_colours(mask, str(mask))).tolist())
+        if len(seen) > 4 * MOST:
+            raise UserError(
+                f"--data: the masks hold more than {4 * MOST} colours ('{mask}' among them); save class indices as grey or "
+                "palette PNGs, not JPEGs, whose colours run"
+            )
+    table = _colour_table(root)
+    names = table or {colour: f"colour_{colour:06x}" for colour in sorted(seen)}
+    labels = list(dict.fromkeys(name for name in names.values() if name.lower() not in IGNORED))
+    strange = sorted(seen - set(names))
+    if strange:
+        raise UserError(
+            f"--data: the masks hold the colour #{strange[0]:06x}, which the table of colours does not name; add it there, as "
+            "void if it is to be ignored"
+        )
+    if len(labels) > MOST:
+        raise UserError(f"--data: the masks hold {len(labels)} colours; save class indices")
+    values = {
+        f"#{colour:06x}": labels.index(name) if name in labels else IGNORE for colour, name in names.items()
+    }
+    return labels, {"mask_values": values}
+
+
+def _colour_table(root: Path) -> dict[int, str]:
+    """{0xRRGGBB: class} of class_dict.csv, labelmap.txt or label_colors.txt: a class and its red, green and blue a line,
+    in either order."""
+    found = [
+        p for p in sorted(root.rglob("*")) if re.fullmatch(r"(.*class_dict\.csv|labelmap\.txt|.*colou?rs?\.(txt|csv))", p.name, re.I)
+    ]  # fmt: skip
+    table: dict[int, str] = {}
+    for line in read_lines(found[0], "table of colours") if found else []:
+        match = next((row for pattern in ROWS if (row := pattern.fullmatch(line))), None)
+        if match and line[0] != "#":
+            red, green, blue = (min(255, int(match[key])) for key in ("red", "green", "blue"))
+            table[red << 16 | green << 8 | blue] = match["name"].strip(' :;,"')
+    return table

@@ -65,7 +65,7 @@ class Reader(BoxReader):
                 bare += 1
             else:
                 x, y, width, height = box
-                label, crowd = self.index[_id(one["category_id"])], CROWD if _is_crowd(one, where) else 0
+                label, crowd = self.index[_id(one["category_id"])], CROWD if is_crowd(one, where) else 0
                 rows[_id(one["image_id"])].append((x, y, x + width, y + height, label, crowd))
         for count, why in (
             (dangling, "their image is not in the file"),
@@ -131,7 +131,8 @@ def _once(rows: list[dict], what: str) -> None:
         seen.add(_id(row["id"]))
 
 
-def _is_crowd(one: dict, where: str) -> bool:
+def is_crowd(one: dict, where: str) -> bool:
+    """Is an annotation one of many things together? Raises UserError for what is no answer."""
     given = one.get("iscrowd", 0)
     text = str(given).strip().lower()
     if text in ("0", "1", "0.0", "1.0", "false", "true", "none", ""):

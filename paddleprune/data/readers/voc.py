@@ -36,7 +36,7 @@ class Reader(BoxReader):
         self.hold(annotated, str(source))
 
     def _annotated(self, path: Path, annotation: Path, where: str) -> Labelled:
-        root = _parse(annotation, where)
+        root = parse(annotation, where)
         size = (_number(root, "size/height", 0), _number(root, "size/width", 0))
         height, width = (
             (int(n) for n in size) if all(0 < n < math.inf for n in size) else size_of(path, where)
@@ -62,10 +62,11 @@ class Reader(BoxReader):
 
 def names_of(path: Path) -> list[str]:
     """The class of each object of an annotation."""
-    return [(thing.findtext("name") or "").strip() for thing in _parse(path, str(path)).iter("object")]
+    return [(thing.findtext("name") or "").strip() for thing in parse(path, str(path)).iter("object")]
 
 
-def _parse(path: Path, where: str) -> ElementTree.Element:
+def parse(path: Path, where: str) -> ElementTree.Element:
+    """The root of an XML file. Raises UserError, begun by `where`, for one that is damaged or declares entities."""
     try:
         text = _decoded(read_bytes(path, f"{where}: annotation"))
         if "<!ENTITY" in text:  # could unfold to gigabytes
