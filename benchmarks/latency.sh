@@ -8,7 +8,7 @@ compare() { # RUN RUNTIME CONFIG SENSITIVITIES BUDGET SETTINGS...
     out=output/$run
     train="python tools/train.py --config $config --pretrain_weights $out/dense/best_model --sensitivities_file $file"
     $train --save_dir $out/by_budget --eval_metric_loss "$budget" --set "$@"
-    python tools/benchmark.py --model $out/dense/best_model --model $out/by_budget/best_model --runtime "$runtime" \
+    python tools/benchmark.py --model_dir $out/dense/best_model --model_dir $out/by_budget/best_model --runtime "$runtime" \
         --repeats 100 --json $out/timed.json
     share=$(python -c "import json; a, b = [r['p50_ms'] for r in json.load(open('$out/timed.json'))['rows']]; print(round(b / a, 3))")
     $train --save_dir $out/by_latency --set prune.strategy=for_target prune.target.latency="$share" \

@@ -56,15 +56,15 @@ def main(text, load, kind):
     """A client's command. `load(folder, manifest, threads)` gives a function from images [N, 3, H, W] to a
     list of outputs; `kind` is the export that it reads."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", required=True, help=f"--save_dir of tools/export.py --format {kind}")
-    parser.add_argument("--input", required=True, help="a picture, a folder of pictures, or a video")
+    parser.add_argument("--model_dir", required=True, help=f"--save_dir of tools/export.py --format {kind}")
+    parser.add_argument("--image", required=True, help="a picture, a folder of pictures, or a video")
     parser.add_argument("--trimap", help="grey, of the picture's size: 0 background, 128 unknown, 255 foreground;\n"
                         "a picture, or a folder of them named as the pictures; for models that take one")  # fmt: skip
     parser.add_argument("--save_dir", required=True, help="folder for the drawn pictures or the video")
     parser.add_argument("--threads", type=int, default=0, help="0 = as many as the runtime likes")
     options = parser.parse_args()
     try:
-        for name in ("model", "input", "save_dir"):
+        for name in ("model_dir", "image", "save_dir"):
             if not getattr(options, name).strip():
                 raise Fault(f"--{name}: '' is no path; give a file or folder")
         if not 0 <= options.threads <= 1024:
@@ -85,18 +85,20 @@ def main(text, load, kind):
 
 def run(options, load, kind):
     """What `main` does with its options."""
-    manifest = read_manifest(options.model)
+    manifest = read_manifest(options.model_dir)
     if manifest["export"] != kind:
-        raise Fault(f"'{options.model}' is an export of format '{manifest['export']}'; give one of '{kind}'")
+        raise Fault(
+            f"'{options.model_dir}' is an export of format '{manifest['export']}'; give one of '{kind}'"
+        )
     if options.trimap and not any("TrimapChannel" in str(spec) for spec in manifest["transforms"]):
         raise Fault("--trimap: this model takes none; leave it out")
-    model = Model(options.model, load(options.model, manifest, options.threads))
+    model = Model(options.model_dir, load(options.model_dir, manifest, options.threads))
     start = time.perf_counter()
-    if Path(options.input).suffix.lower() in VIDEOS:
-        count, what = process_video(model, options.input, options.save_dir), "frames"
+    if Path(options.image).suffix.lower() in VIDEOS:
+        count, what = process_video(model, options.image, options.save_dir), "frames"
     else:
         count, what = (
-            len(process_pictures(model, options.input, options.save_dir, options.trimap)),
+            len(process_pictures(model, options.image, options.save_dir, options.trimap)),
             "pictures",
         )
     seconds = time.perf_counter() - start

@@ -21,30 +21,43 @@ def draw(picture, result, background=(0, 160, 80)):
         colours = cv2.cvtColor(
             np.dstack([hues, np.full(256, 200), np.full(256, 230)]).astype(np.uint8), cv2.COLOR_HSV2RGB
         )[0]
-        return (0.45 * picture + 0.55 * colours[result["mask"]]).round().astype(np.uint8)
+        blended = (0.45 * picture + 0.55 * colours[result["mask"]]).round().astype(np.uint8)
+        return np.where(result["mask"][..., None] == 0, picture, blended)  # class 0 stays clear
     drawn = np.ascontiguousarray(picture)
+    size = max(12, picture.shape[1] // 50)  # of letters, as wide pictures are shown smaller
     for row in result.get("boxes", []):
         x1, y1, x2, y2 = (round(v) for v in row["box"])
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), (255, 255, 0), 2)
-        _write(drawn, f"{row['label']} {row['score']:.2f}", (x1, max(12, y1 - 4)))
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), (255, 255, 0), max(2, size // 7))
+        _write(drawn, f"{row['label']} {row['score']:.2f}", (x1, max(size, y1 - 4)), size)
     if "top" in result:
         best = result["top"][0]
-        _write(drawn, f"{best['label']} {100 * best['score']:.1f} %", (4, 18))
+        _write(drawn, f"{best['label']} {100 * best['score']:.1f} %", (4, 3 * size // 2), size)
     return drawn
 
 
-def _write(picture, text, place):
+def _write(picture, text, place, size):
     """Text with its base at `place`. OpenCV's font has ASCII alone: what else there is needs Pillow, and a font
     of the system's that has the letters; without them it is written as numbers of its letters."""
     font = None if text.isascii() else _font_for(frozenset(c for c in text if not c.isascii()))
     if font is None:
         plain = text.encode("ascii", "backslashreplace").decode()
-        cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 0), 1, cv2.LINE_AA)
+        cv2.putText(
+            picture,
+            plain,
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size / 24,
+            (255, 255, 0),
+            max(1, size // 14),
+            cv2.LINE_AA,
+        )
         return
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(picture)
-    ImageDraw.Draw(image).text(place, text, fill=(255, 255, 0), font=font, anchor="ls")
+    ImageDraw.Draw(image).text(
+        place, text, fill=(255, 255, 0), font=font.font_variant(size=size), anchor="ls"
+    )
     picture[:] = np.asarray(image)
 
 

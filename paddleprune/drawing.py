@@ -17,6 +17,11 @@ WIDE = ("noto sans cjk", "source han sans", "wenquanyi", "wqy", "pingfang", "mic
 INSTALL = "pip install mplfonts"
 
 
+def letter_size(width: int) -> int:
+    """Pixels of letters that can be read on a picture so wide, also when it is shown smaller."""
+    return max(12, round(width / 50))
+
+
 def put_text(
     picture: np.ndarray, text: str, left: float, baseline: float, size: int, colour: tuple[int, int, int]
 ) -> None:

@@ -20,10 +20,11 @@ from .tasks._base import Task
 
 
 def infer(
-    model_dir: str | Path, image: str | Path, save_dir: str | Path, trimap: str | Path | None = None
-) -> dict[str, Any]:
+    model_dir: str | Path, image: str | Path, save_dir: str | Path, trimap: str | Path | None = None,
+    score: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Run a model on a picture or a folder of pictures: drawn copies and `results.json`. `trimap`: a grey picture,
-    or a folder of such with the pictures' names, for a model that takes one.
+    or a folder of such with the pictures' names, for a model that takes one. `score`: the least one of a box.
 
     Returns {file name: result}.
     """
@@ -34,6 +35,12 @@ def infer(
     task, run = predictor(model_dir)
     if trimap is not None and task.head.channels != 4:
         raise UserError("--trimap: this model takes none; leave it out")
+    if score is not None:
+        if task.shown is None:
+            raise UserError("--score: what this model finds has none; leave it out")
+        if not 0 <= score <= 1:
+            raise UserError(f"--score: {score} is out of range; it must be 0 to 1")
+        task.shown = score
     stems = [path.stem for path in files]
     results, faults = {}, []
     for path in bar(files, "infer", len(files), "image"):

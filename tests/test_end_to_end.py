@@ -60,7 +60,7 @@ def walked(request, tmp_path_factory):
         ["infer", "--model_dir", f"{pruned}/best_model", "--image", f"{data}/images/val_0000.jpg",
          "--save_dir", f"{folder}/drawn"],
         ["export", "--model_dir", f"{pruned}/best_model", "--format", form, "--save_dir", f"{folder}/{form}"],
-        ["benchmark", "--model", f"{dense}/best_model", "--model", f"{pruned}/best_model",
+        ["benchmark", "--model_dir", f"{dense}/best_model", "--model_dir", f"{pruned}/best_model",
          "--runtime", form, "--repeats", "3", "--json", f"{folder}/latency.json"],
         ["report", "--sensitivities_file", f"{folder}/s.json", "--model_dir", f"{dense}/best_model",
          "--before", f"{dense}/best_model", "--after", f"{pruned}/best_model", "--repeats", "3",

@@ -1,6 +1,6 @@
 """Run an MNN export on a picture, a folder of pictures or a video.
 
-    python deploy/mnn/run.py --model output/mnn --input street.jpg --save_dir output/drawn
+    python deploy/mnn/run.py --model_dir output/mnn --image street.jpg --save_dir output/drawn
 
 Needs MNN, numpy and opencv-python; reads manifest.json and model.mnn.
 """

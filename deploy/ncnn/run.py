@@ -1,6 +1,6 @@
 """Run an ncnn export on a picture, a folder of pictures or a video.
 
-    python deploy/ncnn/run.py --model output/ncnn --input street.jpg --save_dir output/drawn
+    python deploy/ncnn/run.py --model_dir output/ncnn --image street.jpg --save_dir output/drawn
 
 Needs ncnn, numpy and opencv-python; reads manifest.json, model.ncnn.param and model.ncnn.bin.
 """

@@ -1,6 +1,6 @@
 """Run an ONNX export on a picture, a folder of pictures or a video.
 
-    python deploy/onnx/run.py --model output/onnx --input street.jpg --save_dir output/drawn
+    python deploy/onnx/run.py --model_dir output/onnx --image street.jpg --save_dir output/drawn
 
 Needs onnxruntime, numpy and opencv-python; reads manifest.json and model.onnx.
 """

@@ -1,6 +1,6 @@
 """Run an OpenVINO export on a picture, a folder of pictures or a video.
 
-    python deploy/openvino/run.py --model output/openvino --input portrait.jpg --save_dir output/drawn
+    python deploy/openvino/run.py --model_dir output/openvino --image portrait.jpg --save_dir output/drawn
 
 Needs openvino, numpy and opencv-python; reads manifest.json, model.xml and model.bin.
 """

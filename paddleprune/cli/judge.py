@@ -35,7 +35,9 @@ def infer(verbs: Any) -> None:
     def run(options: Options) -> None:
         from ..infer import infer as infer_pictures
 
-        results = infer_pictures(options.model_dir, options.image, options.save_dir, options.trimap)
+        results = infer_pictures(
+            options.model_dir, options.image, options.save_dir, options.trimap, options.score
+        )
         print(f"{len(results)} pictures and results.json in {options.save_dir}")
 
     verb = add_verb(verbs, run, "infer", "Run a model on pictures; the results are drawn on them.",
@@ -45,6 +47,7 @@ def infer(verbs: Any) -> None:
     verb.add_argument("--image", required=True, help="a picture, or a folder of pictures")
     verb.add_argument("--trimap", help="for a model that takes one: a grey picture, or a folder of them named as the "
                       "pictures; 0 background, 128 unknown, 255 foreground")  # fmt: skip
+    verb.add_argument("--score", type=float, help="of detection: boxes below it are left out (default: 0.3)")
     verb.add_argument("--save_dir", required=True, help="folder for the drawn pictures and results.json")
 
 
@@ -53,7 +56,7 @@ def benchmark(verbs: Any) -> None:
         from .. import benchmark
         from ..files import write_json
 
-        rows = benchmark.measure(options.model, [options.runtime], options.threads, options.repeats)
+        rows = benchmark.measure(options.model_dir, [options.runtime], options.threads, options.repeats)
         for row in rows:
             print(
                 f"{row['p50_ms']:8.2f} ms median  {row['p95_ms']:8.2f} ms 95 %  {row['threads']} threads  {row['model']}"
@@ -63,12 +66,12 @@ def benchmark(verbs: Any) -> None:
             print(f"rows in {options.json}")
 
     verb = add_verb(verbs, run, "benchmark", "Latency of models side by side, taking turns, batch 1.",
-                 "--model output/dense/best_model --model output/pruned/best_model --runtime lite")  # fmt: skip
+                 "--model_dir output/dense/best_model --model_dir output/pruned/best_model --runtime lite")  # fmt: skip
     verb.add_argument(
-        "--model",
+        "--model_dir",
         action="append",
         required=True,
-        metavar="MODEL_DIR",
+        metavar="DIR",
         help="best_model/ of a run; repeat to compare",
     )
     verb.add_argument(

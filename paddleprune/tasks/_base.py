@@ -41,6 +41,7 @@ class Task(ABC):
     metric: ClassVar[type[Metric]]  # that models are judged by
     full_metric: ClassVar[type[Metric] | None] = None  # with more, slower values, and values by class
     whole: ClassVar[bool] = True  # are results laid over the whole picture?
+    shown: float | None = None  # the least score of what a result names; None where nothing has one
 
     def __init__(self, labels: list[str], head: Head):
         self.labels, self.head = labels, head

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..drawing import put_text
+from ..drawing import letter_size, put_text
 from ..metrics.accuracy import Accuracy, AccuracyByClass
 from ._base import Task as Base
 
@@ -35,12 +35,13 @@ class Task(Base):
         scale = max(1.0, 320 / image.shape[1])
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         picture = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-        rows = result["top"][:3]
-        strip = np.full((12 + 26 * len(rows), size[0], 3), 24, np.uint8)
+        rows, letters = result["top"][:3], max(14, letter_size(size[0]))
+        row_height = 26 * letters // 14
+        strip = np.full((12 + row_height * len(rows), size[0], 3), 24, np.uint8)
         for i, row in enumerate(rows):
             bar = round((size[0] - 16) * row["score"])
-            top = 8 + 26 * i
-            cv2.rectangle(strip, (8, top), (8 + bar, top + 20), (45, 105, 160), -1)
+            top = 8 + row_height * i
+            cv2.rectangle(strip, (8, top), (8 + bar, top + 20 * letters // 14), (45, 105, 160), -1)
             text = f"{row['label']}  {100 * row['score']:.1f} %"
-            put_text(strip, text, 14, top + 15, 14, (255, 255, 255))
+            put_text(strip, text, letters, top + 15 * letters // 14, letters, (255, 255, 255))
         return np.concatenate([picture, strip])

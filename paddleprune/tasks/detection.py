@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..drawing import put_text, text_size
+from ..drawing import letter_size, put_text, text_size
 from ..metrics.boxes import BoxMap, CocoMap, iou, split
 from ..models._boxes import KEPT, LEAST, OVERLAP
 from ._base import Agreement
@@ -14,13 +14,13 @@ from .segmentation import palette
 
 ALIKE = 0.01  # largest difference of scores and corners between runtimes' versions of a box
 REPLACED = 0.1  # largest share of boxes with another one in their place; more are no ties
-SHOWN = 0.3  # score of a box that infer names and draws
 
 
 class Task(Base):
     """Deployed networks give boxes [B, 6] of all pictures, one after another, and their number per picture [N]; a box
     is class, score, x1, y1, x2, y2 in fractions of the picture."""
 
+    shown = 0.3
     metric = BoxMap
     full_metric = CocoMap
 
@@ -46,7 +46,7 @@ class Task(Base):
     def result(self, outputs: Sequence[np.ndarray], size: tuple[int, int]) -> dict:
         """{"boxes": [{"label", "index", "score", "box": [x1, y1, x2, y2] in pixels}, ...]}, best first."""
         found = np.asarray(outputs[0]).reshape(-1, 6)
-        found = found[found[:, 1] >= SHOWN]
+        found = found[found[:, 1] >= self.shown]
         scale = np.array([size[1], size[0]] * 2)
         return {
             "boxes": [
@@ -64,16 +64,16 @@ class Task(Base):
         """The picture, at least 320 px wide, with a frame and a name on each box."""
         scale = max(1, -(-320 // image.shape[1]))
         picture = np.ascontiguousarray(image.repeat(scale, 0).repeat(scale, 1))
-        colours = palette(len(self.labels))
+        colours, size = palette(len(self.labels)), letter_size(picture.shape[1])
         for row in reversed(result["boxes"]):  # the best one on top
             x1, y1, x2, y2 = (round(scale * v) for v in row["box"])
             colour = [int(c) // 2 + 100 for c in colours[row["index"]]]
-            cv2.rectangle(picture, (x1, y1), (x2, y2), colour, 2)
+            cv2.rectangle(picture, (x1, y1), (x2, y2), colour, max(2, size // 7))
             text = f"{row['label']} {row['score']:.2f}"
-            width, height = text_size(text, 12)
+            width, height = text_size(text, size)
             top, left = max(y1, height + 4), max(0, min(x1, picture.shape[1] - width))
             cv2.rectangle(picture, (left, top - height - 4), (left + width, top), colour, -1)
-            put_text(picture, text, left, top - 3, 12, (0, 0, 0))
+            put_text(picture, text, left, top - 3, size, (0, 0, 0))
         return picture
 
 

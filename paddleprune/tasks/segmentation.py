@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ..data.transforms.paired import IGNORE
-from ..drawing import put_text
+from ..drawing import letter_size, put_text
 from ..metrics.mean_iou import MeanIoU, MeanIoUByClass
 from ._base import Task as Base
 
@@ -29,18 +29,22 @@ class Task(Base):
         return {"classes": {name: part for name, part in found.items() if part}, "mask": mask}
 
     def draw(self, image: np.ndarray, result: dict) -> np.ndarray:
-        """The picture under its mask in colours, at least 320 px wide, and the classes in a strip below."""
+        """The picture under its mask in colours, class 0 left clear, at least 320 px wide, and the classes in a strip
+        below."""
         colours, scale = palette(len(self.labels)), max(1, -(-320 // image.shape[1]))
-        picture = (0.45 * image + 0.55 * colours[result["mask"]]).round().astype(np.uint8)
-        picture = picture.repeat(scale, 0).repeat(scale, 1)
-        names = list(result["classes"])[:12]
-        columns = picture.shape[1] // 110
-        strip = np.full((6 + 18 * -(-len(names) // columns), picture.shape[1], 3), 24, np.uint8)
+        mask = result["mask"][..., None]
+        picture = np.where(mask == 0, image, (0.45 * image + 0.55 * colours[result["mask"]]).round())
+        picture = picture.astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
+        names, size = list(result["classes"])[:12], letter_size(picture.shape[1])
+        row, column = 3 * size // 2, 9 * size
+        columns = max(1, picture.shape[1] // column)
+        strip = np.full((size // 2 + row * -(-len(names) // columns), picture.shape[1], 3), 24, np.uint8)
         for i, name in enumerate(names):
-            x, y = 4 + 110 * (i % columns), 4 + 18 * (i // columns)
-            colour = [int(c) for c in colours[self.labels.index(name)]]
-            cv2.rectangle(strip, (x, y), (x + 12, y + 12), colour, -1)
-            put_text(strip, name, x + 17, y + 11, 12, (235, 235, 235))
+            x, y = 4 + column * (i % columns), size // 3 + row * (i // columns)
+            number = self.labels.index(name)
+            colour, width = ([int(c) for c in colours[number]], -1) if number else ((235, 235, 235), 1)
+            cv2.rectangle(strip, (x, y), (x + size, y + size), colour, width)
+            put_text(strip, name, x + 17 * size // 12, y + 11 * size // 12, size, (235, 235, 235))
         return np.concatenate([picture, strip])
 
 

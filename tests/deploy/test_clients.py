@@ -103,7 +103,7 @@ def test_the_client_says_what_infer_says(trained, tmp_path, form):
     export_model(folder / "run/best_model", tmp_path / "export", form)
     pictures = some_pictures(folder, tmp_path / "pictures")
     infer(folder / "run/best_model", pictures, tmp_path / "ours")
-    client(CLIENTS[form], "--model", tmp_path / "export", "--input", pictures, "--save_dir", tmp_path / "theirs",
+    client(CLIENTS[form], "--model_dir", tmp_path / "export", "--image", pictures, "--save_dir", tmp_path / "theirs",
            "--threads", "1")  # fmt: skip
     assert_alike(task, tmp_path / "ours", tmp_path / "theirs")
 
@@ -150,7 +150,7 @@ def test_the_openvino_client_mattes_a_video(trained, tmp_path):
     for i in range(7):
         video.write(cv2.imread(str(folder / f"data/images/val_000{i}.jpg")))
     video.release()
-    text = client("openvino/run.py", "--model", tmp_path / "export", "--input", tmp_path / "in.avi",
+    text = client("openvino/run.py", "--model_dir", tmp_path / "export", "--image", tmp_path / "in.avi",
                   "--save_dir", tmp_path / "out")  # fmt: skip
     assert text.startswith("7 frames")
     drawn = cv2.VideoCapture(str(tmp_path / "out/in.mp4"))
@@ -172,9 +172,9 @@ def test_a_file_that_is_not_the_manifests_is_not_run(trained, tmp_path, form, fi
     export_model(folder / "run/best_model", tmp_path / "export", form, images=8)
     whole = (tmp_path / "export" / file).read_bytes()
     arguments = [
-        "--model",
+        "--model_dir",
         tmp_path / "export",
-        "--input",
+        "--image",
         folder / "data/images",
         "--save_dir",
         tmp_path / "out",
@@ -208,7 +208,9 @@ def test_the_clients_refuse_in_one_line(tmp_path):
     def said(script="openvino/run.py", **changes):
         model.mkdir(exist_ok=True)
         (model / "manifest.json").write_text(json.dumps({**facts, **changes}))
-        found = client(script, "--model", model, "--input", pictures, "--save_dir", tmp_path / "out", code=2)
+        found = client(
+            script, "--model_dir", model, "--image", pictures, "--save_dir", tmp_path / "out", code=2
+        )
         lines = [line for line in found.splitlines() if "run.py: " in line or "Traceback" in line]
         assert len(lines) == 1, found  # ncnn adds words of its own
         return found
@@ -218,7 +220,7 @@ def test_the_clients_refuse_in_one_line(tmp_path):
     assert "has no model_x86.nb; export again" in said("lite/python/run.py", export="lite")
     assert "'outputs' is 3" in said(outputs=3)
     assert "--save_dir: '' is no path" in client(
-        "openvino/run.py", "--model", model, "--input", pictures, "--save_dir", "", code=2
+        "openvino/run.py", "--model_dir", model, "--image", pictures, "--save_dir", "", code=2
     )
     for form in ("onnx", "ncnn"):  # what the manifest says of a file that is of no network
         names = {"onnx": ["model.onnx"], "ncnn": ["model.ncnn.param", "model.ncnn.bin"]}[form]
@@ -228,7 +230,7 @@ def test_the_clients_refuse_in_one_line(tmp_path):
         if importlib.util.find_spec({"onnx": "onnxruntime", "ncnn": "ncnn"}[form]):
             assert "cannot load" in said(f"{form}/run.py", export=form, files=dict.fromkeys(names, facts_of))
     (model / "manifest.json").write_text("{")
-    found = client("openvino/run.py", "--model", model, "--input", pictures, "--save_dir", model, code=2)
+    found = client("openvino/run.py", "--model_dir", model, "--image", pictures, "--save_dir", model, code=2)
     assert "is damaged" in found
 
 

@@ -91,7 +91,7 @@ def test_the_same_tensor_as_the_transforms(run, exported, tmp_path, transforms, 
     picture = cv2.resize(rng.integers(0, 256, (24, 24, 3), np.uint8), size, interpolation=cv2.INTER_CUBIC)
     cv2.imwrite(str(tmp_path / "p.png"), picture)
     model = altered(exported, tmp_path / "m", transforms=transforms)
-    done = run("--model", model, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out",
+    done = run("--model_dir", model, "--image", tmp_path / "p.png", "--save_dir", tmp_path / "out",
                "--dump_input", tmp_path / "x.bin")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = np.fromfile(tmp_path / "x.bin", np.float32).reshape(3, 32, 32)
@@ -108,7 +108,7 @@ def test_pictures_are_seen_as_they_are_shown(run, exported, tmp_path, ending, or
     exif[0x0112] = orientation
     quality = {"lossless": True} if ending == "webp" else {"quality": 100}
     Image.fromarray(picture).save(tmp_path / f"p.{ending}", exif=exif, **quality)
-    done = run("--model", exported, "--input", tmp_path / f"p.{ending}", "--save_dir", tmp_path / "out",
+    done = run("--model_dir", exported, "--image", tmp_path / f"p.{ending}", "--save_dir", tmp_path / "out",
                "--dump_input", tmp_path / "x.bin")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = np.fromfile(tmp_path / "x.bin", np.float32).reshape(3, 32, 32)
@@ -123,7 +123,7 @@ def test_names_that_cannot_be_written_are_drawn_by_number(run, exported, tmp_pat
     drawn = []
     for name in ("class {}", "\u7c7b {}", "c\u00e9 {}"):
         model = altered(exported, tmp_path / name, labels=[name.format(i) for i in range(10)])
-        done = run("--model", model, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out")
+        done = run("--model_dir", model, "--image", tmp_path / "p.png", "--save_dir", tmp_path / "out")
         assert done.returncode == 0, done.stderr
         top = json.loads((tmp_path / "out/results.json").read_text())["p.png"]["top"][0]
         assert top["label"] == name.format(top["index"])
@@ -137,9 +137,9 @@ def test_the_same_results_as_the_python_client(run, trained, tmp_path):  # noqa:
     task, folder = trained
     export_model(folder / "run/best_model", tmp_path / "export", "lite", ["x86"])
     pictures = some_pictures(folder, tmp_path / "pictures")
-    client("lite/python/run.py", "--model", tmp_path / "export", "--input", pictures,
+    client("lite/python/run.py", "--model_dir", tmp_path / "export", "--image", pictures,
            "--save_dir", tmp_path / "python", "--threads", "1")  # fmt: skip
-    done = run("--model", tmp_path / "export", "--input", pictures, "--save_dir", tmp_path / "cpp")
+    done = run("--model_dir", tmp_path / "export", "--image", pictures, "--save_dir", tmp_path / "cpp")
     assert done.returncode == 0, done.stderr
     assert_alike(task, tmp_path / "python", tmp_path / "cpp")
 
@@ -177,9 +177,9 @@ def test_a_trimap_as_the_python_client_takes_it(run, tmp_path):
         cv2.imwrite(str(tmp_path / f"trimaps/{number}.png"), trimap)
     pictures = some_pictures(tmp_path, tmp_path / "pictures")
     given = [
-        "--model",
+        "--model_dir",
         tmp_path / "export",
-        "--input",
+        "--image",
         pictures,
         "--trimap",
         tmp_path / "trimaps",
@@ -214,7 +214,7 @@ def test_the_script_for_phones(client_folder, exported, tmp_path):
         cv2.imwrite(str(tmp_path / "pictures" / name), np.zeros((32, 32, 3), np.uint8))
     places = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "PHONE": str(tmp_path / "phone")}
     command = ["sh", str(ROOT / "deploy/lite/cpp/run.sh"), "--client", str(client_folder / "out/lite_client"),
-               "--libs", str(tmp_path / "libs"), "--model", str(exported), "--input", str(tmp_path / "pictures"),
+               "--libs", str(tmp_path / "libs"), "--model_dir", str(exported), "--image", str(tmp_path / "pictures"),
                "--save_dir", str(tmp_path / "fetched"), "--threads", "1 2", "--repeats", "3"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=places)
     assert done.returncode == 0, done.stderr
@@ -226,7 +226,14 @@ def test_the_script_for_phones(client_folder, exported, tmp_path):
 def test_it_times_what_it_runs(run, exported, tmp_path):
     cv2.imwrite(str(tmp_path / "p.png"), np.zeros((32, 32, 3), np.uint8))
     done = run(
-        "--model", exported, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out", "--repeats", "7"
+        "--model_dir",
+        exported,
+        "--image",
+        tmp_path / "p.png",
+        "--save_dir",
+        tmp_path / "out",
+        "--repeats",
+        "7",
     )
     assert "latency: median" in done.stdout
     assert done.stdout.strip().endswith("7 runs")
@@ -235,10 +242,10 @@ def test_it_times_what_it_runs(run, exported, tmp_path):
 def test_pictures_are_never_replaced(run, exported, tmp_path):
     for name in ("a.png", "a.jpg"):
         cv2.imwrite(str(tmp_path / name), np.zeros((32, 32, 3), np.uint8))
-    done = run("--model", exported, "--input", tmp_path, "--save_dir", f"{tmp_path}/../{tmp_path.name}/")
+    done = run("--model_dir", exported, "--image", tmp_path, "--save_dir", f"{tmp_path}/../{tmp_path.name}/")
     assert done.returncode == 2
     assert "holds the input itself" in done.stderr
-    assert run("--model", exported, "--input", tmp_path, "--save_dir", tmp_path / "out").returncode == 0
+    assert run("--model_dir", exported, "--image", tmp_path, "--save_dir", tmp_path / "out").returncode == 0
     assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"a.png.png", "a.jpg.png"}
 
 
@@ -248,7 +255,7 @@ def test_a_damaged_model_is_not_run(run, exported, tmp_path):
     whole = (model / "model_x86.nb").read_bytes()
     for damaged in (b"", whole[:1000], whole[:500] + bytes([whole[500] ^ 1]) + whole[501:], whole + b"x"):
         (model / "model_x86.nb").write_bytes(damaged)
-        done = run("--model", model, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out")
+        done = run("--model_dir", model, "--image", tmp_path / "p.png", "--save_dir", tmp_path / "out")
         assert done.returncode == 2
         assert "is not the file that the manifest is of" in done.stderr
 
@@ -266,14 +273,14 @@ def test_a_damaged_model_is_not_run(run, exported, tmp_path):
         ({"input": {"shape": [1, 5, 32, 32]}}, [], "must be [1, 3, height, width], or 4 with a trimap"),
         ({}, ["--threads", "none"], "--threads: 'none' must be 1 or more, up to 1024"),
         ({}, ["--speed", "9"], "'--speed' is not known"),
-        ({}, ["--input", "/nowhere.png"], "'/nowhere.png' is not a readable picture"),
+        ({}, ["--image", "/nowhere.png"], "'/nowhere.png' is not a readable picture"),
         ({"task": "poetry"}, [], "the task 'poetry' is not known"),
     ],
 )
 def test_mistakes_are_one_line(run, exported, tmp_path, changes, options, words):
     cv2.imwrite(str(tmp_path / "p.png"), np.zeros((32, 32, 3), np.uint8))
     model = altered(exported, tmp_path / "m", **changes)
-    done = run("--model", model, "--input", tmp_path / "p.png", "--save_dir", tmp_path / "out", *options)
+    done = run("--model_dir", model, "--image", tmp_path / "p.png", "--save_dir", tmp_path / "out", *options)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1

@@ -73,8 +73,8 @@ def test_the_clients_say_what_infer_says(run, tmp_path, form):
         )
         == 0
     )
-    client = [sys.executable, str(ROOT / "deploy" / CLIENTS[form]), "--model", f"{tmp_path}/export"]
-    client += ["--input", f"{run}/pictures", "--save_dir", f"{tmp_path}/client"]
+    client = [sys.executable, str(ROOT / "deploy" / CLIENTS[form]), "--model_dir", f"{tmp_path}/export"]
+    client += ["--image", f"{run}/pictures", "--save_dir", f"{tmp_path}/client"]
     done = subprocess.run([*client, *given], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for mine, theirs, number in zip(

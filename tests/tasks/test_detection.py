@@ -276,3 +276,5 @@ def test_results_and_pictures():
     picture = task.draw(np.full((50, 100, 3), 100, np.uint8), result)
     assert picture.shape == (200, 400, 3)
     assert (picture != 100).any(2).mean() > 0.01
+    task.shown = 0.05  # as infer --score has it
+    assert [b["label"] for b in task.result(found, (50, 100))["boxes"]] == ["dog", "cat"]

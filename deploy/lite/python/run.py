@@ -1,6 +1,6 @@
 """Run a Paddle Lite export on a picture, a folder of pictures or a video.
 
-    python deploy/lite/python/run.py --model output/lite --input street.jpg --save_dir output/drawn
+    python deploy/lite/python/run.py --model_dir output/lite --image street.jpg --save_dir output/drawn
 
 Needs paddlelite, numpy and opencv-python; reads manifest.json and the .nb file of this machine's processor.
 """

@@ -1,5 +1,5 @@
 // Runs a Paddle Lite export on a picture or a folder of pictures, and times it.
-//   lite_client --model DIR --input FILE|DIR --save_dir DIR [--threads 1] [--power_mode high]
+//   lite_client --model_dir DIR --image FILE|DIR --save_dir DIR [--threads 1] [--power_mode high]
 //               [--trimap FILE|DIR] [--warmup 5 --repeats 20] [--dump_input FILE]
 #include <algorithm>
 #include <chrono>
@@ -27,7 +27,7 @@
 namespace {
 
 using Options = std::map<std::string, std::string>;
-const Options kUsual = {{"model", ""},   {"input", ""},   {"save_dir", ""}, {"threads", "1"}, {"power_mode", "high"},
+const Options kUsual = {{"model_dir", ""},   {"image", ""},   {"save_dir", ""}, {"threads", "1"}, {"power_mode", "high"},
                         {"warmup", "5"}, {"repeats", "0"}, {"dump_input", ""}, {"trimap", ""}};
 
 Options parse(int count, char** words) {
@@ -38,7 +38,7 @@ Options parse(int count, char** words) {
     if (!kUsual.count(name) || i + 1 >= count) throw std::runtime_error("'" + word + "' is not known, or has no value");
     options[name] = words[i + 1];
   }
-  for (const char* name : {"model", "input", "save_dir"})
+  for (const char* name : {"model_dir", "image", "save_dir"})
     if (options[name].empty()) throw std::runtime_error(std::string("--") + name + " is missing");
   return options;
 }
@@ -77,7 +77,7 @@ std::vector<std::string> pictures(const std::string& path) {
       if (ending == known) found.push_back(path + "/" + name);
   }
   if (folder) closedir(folder);
-  if (found.empty()) throw std::runtime_error("--input: '" + path + "' has no pictures");
+  if (found.empty()) throw std::runtime_error("--image: '" + path + "' has no pictures");
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -149,12 +149,12 @@ void refuse_sources(const std::string& save_dir, const std::vector<std::string>&
 }
 
 void run(const Options& options) {
-  const Manifest manifest = read_manifest(options.at("model"));
+  const Manifest manifest = read_manifest(options.at("model_dir"));
   const int repeats = whole(options, "repeats", 0), warmup = whole(options, "warmup", 0);
   Runner runner(manifest.model_file, whole(options, "threads", 1, 1024), options.at("power_mode"));
   const std::string save_dir = options.at("save_dir");
   mkdir(save_dir.c_str(), 0777);
-  const std::vector<std::string> files = pictures(options.at("input"));
+  const std::vector<std::string> files = pictures(options.at("image"));
   refuse_sources(save_dir, files);
   nlohmann::json results = nlohmann::json::object();
   std::vector<float> image;
