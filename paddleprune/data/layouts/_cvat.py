@@ -63,7 +63,7 @@ def _drawn(table: Path, root: Path, pictures: list[Path], left_out: Counter[str]
                 left_out[child.tag] += 1
             else:
                 shapes.append(_shape(child, size, where))
-        made.append(Drawn(exact[0], size, shapes, split_of(element.get("subset") or name)))
+        made.append(Drawn(exact[0], size, shapes, split_of(element.get("subset") or str(Path(name).parent))))
     return made
 
 
