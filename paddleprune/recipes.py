@@ -1,6 +1,7 @@
 """A config for data that was found: the task's recipe, at a size and for a time that fit the data and the machine."""
 
 import itertools
+import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from .files import shipped
 from .tasks import make
 from .texts import read_yaml
 
+log = logging.getLogger(__name__)
+
 SIZES = {  # of inputs, pixels; the largest that the pictures fill, and that two cores train in reasonable time
     "classification": (32, 48, 64, 96, 128, 160, 192, 224),
     "detection": (96, 128, 160, 192, 224, 256, 320),
@@ -37,15 +40,32 @@ MODELS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 # A classifier that begins with random weights: the task's recipe is for fine-tuning.
 ANEW = {"optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.01, "label_smoothing": 0.0}
 LOOKED_AT = 50  # pictures whose size is asked
-MOST = 60  # epochs that a recipe goes on for, whatever the time
+FEWEST, MOST = 15, 60  # epochs: fewer teach little; a recipe goes on for no more, whatever the time
 
 
 def dense_config(found: Found, model: str, weights: str, minutes: float) -> Config:
     """How the dense network is trained. `model`: a name, or "" for the task's usual one; `weights` to begin with, or "";
-    `minutes` that it may take, about."""
+    `minutes` that it may take, about. Where these allow fewer than FEWEST epochs, the input becomes smaller, down to half."""
+    largest = _size(found)
+    config, train_set = _at(found, largest, model, weights)
+    slow = FEWEST * _seconds_an_epoch(config, train_set) / (60 * minutes)
+    if slow > 1:
+        smaller = [size for size in SIZES[found.task] if largest / 2 <= size < largest]
+        enough = [size for size in smaller if (largest / size) ** 2 >= slow]
+        chosen = enough[-1] if enough else min(smaller, default=largest)
+        if chosen < largest:
+            log.info("%d px instead of %d: %g minutes are too few for %d epochs there", chosen, largest, minutes, FEWEST)  # fmt: skip
+            config, train_set = _at(found, chosen, model, weights)
+    if found.task == "detection" and not model:
+        config = _with_anchors(config)
+    return with_epochs(config, train_set, minutes)
+
+
+def _at(found: Found, size: int, model: str, weights: str) -> tuple[Config, Dataset]:
+    """The recipe for an input of this size, and its training pictures."""
     name, wide, narrow = MODELS[found.task]
     args = (wide if weights else narrow) if model in ("", name) else {}
-    raw = _scaled(read_yaml(_base(found.task), "config"), _size(found))
+    raw = _scaled(read_yaml(_base(found.task), "config"), size)
     if found.task == "classification" and not weights:
         raw["train"] |= ANEW
     raw["model"] = {"name": model or name, "args": args, "weights": weights}
@@ -55,20 +75,21 @@ def dense_config(found: Found, model: str, weights: str, minutes: float) -> Conf
     }  # fmt: skip
     config = parse_config(raw)
     train_set, _ = open_splits(config)
-    size = max(2, min(config.data.batch_size, len(train_set) // 20))  # twenty steps an epoch, or more
-    config = replace(config, data=replace(config.data, batch_size=size))
-    if found.task == "detection" and not model:
-        config = _with_anchors(config)
-    return with_epochs(config, train_set, minutes)
+    batch = max(2, min(config.data.batch_size, len(train_set) // 20))  # twenty steps an epoch, or more
+    return replace(config, data=replace(config.data, batch_size=batch)), train_set
 
 
 def with_epochs(config: Config, train_set: Dataset, minutes: float) -> Config:
     """As many epochs as fit the time, by the seconds that steps take here."""
-    batches = Batches(train_set, config.data.batch_size, True, config.train.seed)
-    seconds = _seconds_a_step(config, train_set, batches) * len(batches)
-    epochs = int(np.clip(60 * minutes / max(seconds, 1e-3), 2, MOST))
+    seconds = _seconds_an_epoch(config, train_set)
+    epochs = int(np.clip(60 * minutes / seconds, 2, MOST))
     warmup = min(config.train.warmup_epochs, epochs / 5)
     return replace(config, train=replace(config.train, epochs=epochs, warmup_epochs=warmup))
+
+
+def _seconds_an_epoch(config: Config, train_set: Dataset) -> float:
+    batches = Batches(train_set, config.data.batch_size, True, config.train.seed)
+    return max(1e-3, _seconds_a_step(config, train_set, batches) * len(batches))
 
 
 def _base(task: str) -> Path:

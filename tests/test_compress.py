@@ -42,10 +42,13 @@ def interrupted(*args):
 
 @pytest.mark.parametrize("task", MODELS)
 def test_a_recipe_fits_the_data(task, tmp_path):
-    """The size is one that the pictures fill; a config comes of it that can be read again."""
+    """The size is one that the pictures fill, half of it where time is short; a config comes of it that can be read."""
     found = look(make(task, tmp_path / "data", 24, 8), tmp_path / "made")
-    config = dense_config(found, "", "", minutes=1e-6)
     side = {"classification": 48, "detection": 96, "segmentation": 64, "matting": 64}[task]
+    if task == "classification":
+        assert dense_config(found, "", "", minutes=1e6).data.image_shape == [3, side, side]
+        side = 32
+    config = dense_config(found, "", "", minutes=1e-6)
     assert config.data.image_shape == [3, side, side]
     assert config.train.epochs == 2, "the fewest, however short the time"
     assert config.data.batch_size == 2, "so that an epoch has steps"

@@ -12,7 +12,7 @@ import paddleprune as pp
 from paddleprune import models
 from paddleprune.errors import UserError
 from paddleprune.models import own
-from paddleprune.strategies import ForTarget, UnderBudget, Uniform
+from paddleprune.strategies import ForTarget, Given, UnderBudget, Uniform
 
 SHAPE = (3, 8, 8)
 IMAGES = np.random.default_rng(0).normal(size=(5, *SHAPE)).astype("float32")
@@ -62,6 +62,22 @@ def test_strategies_and_kept_layers():
     pruner.sensitivities(energy, ratios=(0.3, 0.6, 0.9))
     plan = pruner.plan(ForTarget(params=0.7))
     assert pruner.cost(plan).params <= 0.7 * pruner.cost().params
+
+
+def test_ratios_by_hand():
+    pruner = pp.Pruner(randomize(Concat()), SHAPE)
+    first, other = list(pruner.groups)[:2]
+    member = pruner.groups[other].role("out")[-1].parameter
+    counts = pruner.plan(Given({first: 0.5, member: 0.25})).counts()
+    expected = {first: pruner.groups[first].size // 2, other: round(0.75 * pruner.groups[other].size)}
+    assert {name: counts[name] for name in expected} == expected
+    assert all(
+        counts.get(name, g.size) == g.size for name, g in pruner.groups.items() if name not in expected
+    )
+    for ratios, why in (({f"{first}x": 0.5}, f"did you mean '{first}'"), ({first: 1.0}, "must be in"),
+                        ({first: True}, "must be in")):  # fmt: skip
+        with pytest.raises(UserError, match=why):
+            pruner.plan(Given(ratios))
 
 
 def test_narrowing_twice_is_the_composed_plan():
