@@ -1,6 +1,7 @@
 # make demo   sets up, then train -> analyse -> prune + retrain -> export on the sample data
 # make test   sets up, then runs all tests
 # make test-long   more draws of each property, all tutorials, all public networks: hours
+# make docs   the pages in docs/ as a site in output/site, its links checked
 # make lint   ruff and mypy
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -12,7 +13,7 @@ CONFIG := configs/classification/mobilenet_v2_sample.yml
 FORMAT = $(shell $(PYTHON) -c "from paddleprune.export import lite; print('lite' if lite.installed() else 'inference')" 2>/dev/null)
 
 # OMP_NUM_THREADS=1: two processes of more threads each would fight for two cores.
-.PHONY: demo test test-long lint setup clean
+.PHONY: demo test test-long docs lint setup clean
 
 setup: $(READY)
 
@@ -45,6 +46,10 @@ test: $(READY)
 test-long: $(READY)
 	PADDLEPRUNE_TEST_LONG=1 PADDLEPRUNE_TEST_EXAMPLES=20 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
 	$(PYTHON) benchmarks/zoo.py --json output/zoo.json
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+	@echo "open output/site/index.html"
 
 lint: $(READY)
 	$(PYTHON) -m ruff check .

@@ -61,6 +61,9 @@ setup(
             "types-PyYAML",
             "paddleslim",
             "playwright",
+            "mkdocs-material",
+            "mkdocstrings[python]",
+            "pymdown-extensions<11",  # mkdocstrings 1.0 calls it as it was
         ],
     },
     entry_points={"console_scripts": ["paddleprune=paddleprune.cli:console"]},

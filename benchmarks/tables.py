@@ -27,9 +27,9 @@ def table(name: str) -> str:
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
              "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table,
-             "training": step_table, "published": published_table}  # fmt: skip
+             "training": step_table, "published": published_table, "summary": summary_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
-    if "command" not in result:  # it was read, not run
+    if "command" not in result:  # it was read, or put together
         return f"{body}\n"
     return f"{body}\n\n{result['machine']}, {result['date']}: `{result['command']}`\n"
 
@@ -120,6 +120,31 @@ def published_table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def summary_table(rows: list[dict]) -> str:
+    """A line a network: what is left of it, and of its metric, beside an original that was trained as long."""
+    head = "| network, data | parameters, M | macs | CPU | metric | original | small |"
+    lines = [head, "|---" * 7 + "|"]
+    for row in rows:
+        found = {
+            r["variant"]: r
+            for r in json.loads((ROOT / f"benchmarks/results/{row['file']}.json").read_text())["rows"]
+        }
+        before, after = found[row["from"]], found[row["to"]]
+        metric = before.get("metric", "mse")
+        values = [r.get("value", r.get(metric)) for r in (before, after)]
+        scale, form = (100, ".1f") if metric in ("acc1", "map", "miou") else (1, ".4f")
+        faster = "-"
+        if isinstance(before.get("latency_ms"), dict):
+            faster = (
+                f"{before['latency_ms'][row['runtime']] / after['latency_ms'][row['runtime']]:.2f}x faster"
+            )
+        lines.append(
+            f"| {row['what']} | {before['params'] / 1e6:.2f} -> {after['params'] / 1e6:.2f} | {before['macs'] / after['macs']:.1f}x "
+            f"fewer | {faster} | {metric}{', %' if scale > 1 else ''} | {scale * values[0]:{form}} | {scale * values[1]:{form}} |"
+        )
+    return "\n".join(lines)
+
+
 def ours(file: str, to: str, beside: str = "", **more: str) -> str:
     """Of a results file two rows in words: what went, and what became of the metric."""
     rows = {
@@ -150,15 +175,7 @@ def fill(text: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    pages = {
-        page: page.read_text()
-        for page in (
-            ROOT / "README.md",
-            ROOT / "docs/results.md",
-            ROOT / "docs/zoo.md",
-            ROOT / "docs/compared.md",
-        )
-    }
+    pages = {page: page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
     if parser.parse_args().check:
         return int(any(fill(text) != text for text in pages.values()))
     for page, text in pages.items():
