@@ -51,6 +51,7 @@ def _row(saved: SavedModel, runtime: str, threads: int, ms: Sequence[float]) -> 
         "model": str(saved.place),
         "runtime": runtime,
         "threads": threads,
+        "p05_ms": round(float(np.percentile(ms, 5)), 3),
         "p50_ms": round(float(np.percentile(ms, 50)), 3),
         "p95_ms": round(float(np.percentile(ms, 95)), 3),
         "repeats": len(ms),

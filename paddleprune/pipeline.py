@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from . import benchmark, cost, models, report, rounds, scheme, tasks
+from . import cost, models, report, rounds, scheme, tasks
 from .analysis.job import Job
 from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
@@ -39,7 +39,7 @@ from .engine.start import (
     refuse_own_weights,
 )
 from .errors import UserError
-from .export import formats, lite, lite_check
+from .export import formats, lite_check
 from .export.manifest import refuse_other_export, write_export
 from .export.parity import check
 from .files import checked_path, make_folder, only_one, write_json, write_text
@@ -231,54 +231,6 @@ def draw_sensitivities(
     report.sensitivity_curves(table, folder / "sensitivities.png")
     report.budget_curve(table, groups, folder / "budget.png", chosen=budgets)
     return [folder / "sensitivities.png", folder / "budget.png"]
-
-
-def compare(
-    models: Sequence[ModelDir], names: Sequence[str], dataset: str | None = None,
-    list_file: str | None = None, threads: Sequence[int] = (1, 2), repeats: int = 50,
-    runtimes: Sequence[str] = (),
-) -> list[dict[str, Any]]:  # fmt: skip
-    """A compression row per model: cost, metric on the data, latency on each runtime.
-
-    `names`: one per model, or none to take "original" and the schemes that pruned them. `runtimes`:
-    formats.RUNTIMES; none stands for Paddle Inference, and Paddle Lite where it is installed.
-    """
-    rows: list[dict[str, Any]] = []
-    if names and len(names) != len(models):
-        raise UserError(f"--names: {len(names)} names for {len(models)} models; give one each")
-    benchmark.check(runtimes, threads, repeats, "--runtimes")
-    everything = [checkpoint.load_model(model) for model in models]
-    for saved in everything:
-        if saved.facts["task"] != everything[0].facts["task"]:
-            raise UserError(
-                f"--after: '{saved.folder}' is for {saved.facts['task']}, the model of --before for "
-                f"{everything[0].facts['task']}; compare models of one task"
-            )
-    for i, saved in enumerate(everything):
-        pruning = saved.facts.get("pruning", {})
-        variant = names[i] if names else pruning.get("scheme", "original")
-        metric, also = saved.facts["metric"], tasks.of_facts(saved.facts).metric.also
-        values = evaluate_model(saved, dataset, list_file)
-        rows.append(
-            {
-                "model": saved.facts["model"]["name"],
-                "data": Path(dataset or saved.facts["data"]["root"]).name,
-                "input": [1, *saved.image_shape],
-                "variant": variant,
-                "metric": metric,
-                "value": values[metric],
-                "also": {key: values[key] for key in also},
-                "before_retrain": pruning.get("before_retrain"),
-                **cost.count(saved.network, saved.image_shape).as_dict(),
-                "latency_ms": {},
-            }
-        )
-    runtimes = runtimes or ("inference", *(["lite"] if lite.installed() else []))
-    timed = benchmark.measure(everything, runtimes, threads, repeats)
-    for row, time in zip(itertools.cycle(rows), timed, strict=False):
-        label = "lite_x86" if time["runtime"] == "lite" else time["runtime"]
-        row["latency_ms"][f"{label}_t{time['threads']}"] = time["p50_ms"]
-    return rows
 
 
 def _write_metrics(folder: Path, saved: SavedModel, run: Run, eval_set: Dataset) -> dict[str, Any]:

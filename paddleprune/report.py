@@ -117,15 +117,18 @@ def kept_under(
 def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Bars of size, macs, metric and latency, one per variant; a panel per quantity.
 
-    A row has "variant" and the columns of a compression result; absent ones leave out their panel.
+    A row has "variant" and the columns of a compression result; absent ones leave out their panel. Titles say
+    which direction is better.
     """
     latencies = sorted({key for row in rows for key in row.get("latency_ms", {})})
+    less, metric = "less is better", rows[0]["metric"]
     panels = [
-        ("size, MB", [row["size_bytes"] / 1e6 for row in rows]),
-        ("macs, millions", [row["macs"] / 1e6 for row in rows]),
-        (_title(rows[0]["metric"]), [scale_of(row["metric"]) * row["value"] for row in rows]),
-        *((f"{key}, ms", [row["latency_ms"][key] for row in rows]) for key in latencies),
-    ]
+        (f"size, MB: {less}", [row["size_bytes"] / 1e6 for row in rows]),
+        (f"macs, millions: {less}", [row["macs"] / 1e6 for row in rows]),
+        (f"{_title(metric)}: {less if metric in ERRORS else 'more is better'}",
+         [scale_of(row["metric"]) * row["value"] for row in rows]),
+        *((f"{key}, ms: {less}", [row["latency_ms"][key] for row in rows]) for key in latencies),
+    ]  # fmt: skip
     columns = 3
     lines = -(-len(panels) // columns)
     figure, grid = plt.subplots(
@@ -136,14 +139,20 @@ def before_after(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         bars = axes.barh(range(len(rows)), values, color=colours, height=0.6)
         names = [textwrap.fill(row["variant"], 22) for row in rows]
         axes.set_yticks(range(len(rows)), names if axes in grid[:, 0] else [])
-        axes.bar_label(bars, fmt="%.4g", padding=3, fontsize=9)
+        labels = [f"{value:.4g}{_times(values[0], value, title)}" for value in values]
+        axes.bar_label(bars, labels=labels, padding=3, fontsize=9)
         axes.set_title(title, fontsize=10, loc="left")
-        axes.set_xlim(0, 1.25 * max(values))
+        axes.set_xlim(0, 1.45 * max(values))
         axes.invert_yaxis()
         axes.set_xticks([])
     for axes in list(grid.flat)[len(panels) :]:
         axes.axis("off")
     _save(figure, path)
+
+
+def _times(first: float, value: float, title: str) -> str:
+    """How many times less a value is than the first, for bars where less is better."""
+    return f"  ({first / value:.2f}x)" if "less" in title and value > 0 and value != first else ""
 
 
 def sweep_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

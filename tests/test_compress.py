@@ -151,7 +151,7 @@ def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
     assert (out / "dense/best_model/model.pdparams").stat().st_mtime_ns == trained
     assert "paddleprune train" not in said
     assert "== paddleprune export" in said
-    assert "validation pictures, give or take" in said
+    assert "validation pictures; 95 % sure: " in said
     form = "lite" if lite.installed() else "inference"
     assert json.loads((out / form / "manifest.json").read_text())["parity"]["max_abs_diff"] < 1e-3
     assert (out / "report.html").stat().st_size > 100_000

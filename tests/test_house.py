@@ -38,7 +38,7 @@ ROWS = [
     ["export", "benchmark", "report", "scheme", "analysis"],
     ["plan_table", "verdict"],
     ["prune", "latency", "pruner", "rounds"],
-    ["data_faces", "pipeline", "infer", "examine", "api", "sweep", "page", "recipes"],
+    ["data_faces", "pipeline", "comparison", "infer", "examine", "api", "sweep", "page", "recipes"],
     ["cli", "__init__", "__main__"],
 ]
 RANK = {name: i for i, row in enumerate(ROWS) for name in row}

@@ -209,7 +209,8 @@ def _ending(folder: Path, dense: Path, form: str) -> list[str]:
     name, images = facts["metric"], facts["images"]
     lines = [
         "",
-        f"{name}: {before['value']:.4f} -> {after['value']:.4f} on {images} validation pictures{_sure(name, after['value'], images)}",
+        f"{name}: {before['value']:.4f} -> {after['value']:.4f} on {images} validation pictures{_sure(after)}",
+        *_worst_class(before, after),
     ]
     for what, unit in (("params", 1e6), ("macs", 1e6), ("size_bytes", 1e6)):
         word = {"params": "parameters, M", "macs": "multiplications, M", "size_bytes": "weights, MB"}[what]
@@ -249,9 +250,24 @@ def _knows_nothing(metric: str, value: float, config: Path) -> bool:
     return metric in ("map", "miou") and value < 0.1
 
 
-def _sure(metric: str, value: float, images: int) -> str:
-    """How far the metric of so many pictures may be from that of all: two standard errors of a share."""
-    if metric != "acc1" or not images:
+def _sure(after: dict[str, Any]) -> str:
+    """How far what was measured may be from what it is on other pictures of the kind."""
+    if not after.get("interval") or not after.get("change"):
         return ""
-    error = 2 * math.sqrt(max(value * (1 - value), 1 / images) / images)
-    return f", give or take {100 * error:.1f} points"
+    low, high = after["interval"]
+    least, most = after["change"]
+    return f"; 95 % sure: {low:.3f} to {high:.3f}, the change {least:+.3f} to {most:+.3f}"
+
+
+def _worst_class(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The class that lost most, if one lost anything."""
+    was, now = ((row.get("classes") or {}).get("values", {}) for row in (before, after))
+    lost = {
+        name: was[name] - now[name] for name in was if was[name] is not None and now.get(name) is not None
+    }
+    worst = max(lost, key=lambda name: lost[name], default="")
+    if not worst or lost[worst] <= 0:
+        return []
+    return [
+        f"the class that lost most: {worst}, {before['classes']['of']} {was[worst]:.3f} -> {now[worst]:.3f}"
+    ]

@@ -99,6 +99,7 @@ def _write_page(options: Options, models: list, rows: list) -> Path:
 
 def _run_report(options: Options) -> None:
     from .. import benchmark, pipeline, report
+    from ..comparison import compare
     from ..engine.checkpoint import load_model
     from ..files import write_json
     from ..page.facts import check as check_page
@@ -125,7 +126,7 @@ def _run_report(options: Options) -> None:
             options.sensitivities_file, analysed, options.save_dir, options.eval_metric_loss
         )
     if options.before:
-        rows = pipeline.compare(
+        rows = compare(
             models, options.names, options.dataset, options.list,
             options.threads, options.repeats, options.runtimes,
         )  # fmt: skip
@@ -159,7 +160,11 @@ def report(verbs: Any) -> None:
     )
     verb.add_argument("--model_dir", help="the model that the sensitivities are of")
     verb.add_argument(
-        "--eval_metric_loss", type=float, nargs="*", default=[], help="budgets to mark in the picture"
+        "--eval_metric_loss",
+        type=float,
+        nargs="*",
+        default=[],
+        help="budgets to mark in the picture; the page opens at the first (default: the one that was used)",
     )
     verb.add_argument(
         "--before",

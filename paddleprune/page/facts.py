@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .. import benchmark, scheme
+from ..config import load_config
 from ..engine import checkpoint
 from ..engine.checkpoint import ModelDir, SavedModel
 from ..engine.start import open_model
@@ -32,7 +33,7 @@ def collect(
     sensitivities_file: str | None = None, dataset: str | None = None, list_file: str | None = None,
     command: str = "", chosen: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything on the page. `models`: the one that was not pruned first; `rows`: pipeline.compare's of them;
+    """Everything on the page. `models`: the one that was not pruned first; `rows`: comparison.compare's of them;
     `chosen`: the budget that the page opens at."""
     saved = [checkpoint.load_model(model) for model in models]
     dense = find_groups(saved[0].network, saved[0].image_shape)
@@ -44,7 +45,7 @@ def collect(
         "metric": {"name": rows[0]["metric"], "scale": scale_of(rows[0]["metric"]),
                    "higher_is_better": saved[0].facts["higher_is_better"]},
         "rows": [dict(row) for row in rows],
-        "budget": {**_budget(saved[0], dense, sensitivities_file, rows), "chosen": chosen}
+        "budget": {**_budget(saved[0], dense, sensitivities_file, rows), "chosen": chosen or _used(saved)}
                   if sensitivities_file else None,
         "plans": [
             {"name": name, "layers": _layers(dense, one)}
@@ -73,6 +74,15 @@ def check(before: SavedModel) -> None:
         raise UserError(f"--before: '{before.folder}' is pruned; give the model that was not")
     if importlib.util.find_spec("plotly") is None:
         raise UserError("--save_file: Plotly is not installed; pip install plotly")
+
+
+def _used(models: Sequence[SavedModel]) -> float | None:
+    """The budget that the last model was pruned by; None where there is none."""
+    config = models[-1].place.parent / "config.yml"
+    if models[-1].plan is None or not config.is_file():
+        return None
+    asked = load_config(config).prune
+    return asked.loss if asked.strategy == "under_budget" else None
 
 
 def _budget(

@@ -3,6 +3,8 @@
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const $ = (id) => document.getElementById(id);
 const BLUE = "#2f6fa7", ORANGE = "#d9822b", GREY = "#8a8f98";
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const charts = {}; // to draw again when the reader's scheme changes
 const narrow = window.matchMedia("(max-width: 600px)").matches;
 
 function make(tag, text, parent, kind) {
@@ -25,9 +27,12 @@ const unit = facts.metric.scale === 100 ? " %" : " \u00b7 10\u207b\u00b3";
 const metric = (value) => (facts.metric.scale * value).toFixed(facts.metric.scale === 100 ? 2 : 3) + unit;
 const times = (before, after) => (after > 0 ? (before / after).toFixed(2) + "x" : "");
 
+const bare = (value) => (facts.metric.scale * value).toFixed(facts.metric.scale === 100 ? 1 : 2);
+const between = ([low, high]) => `${bare(low)} to ${bare(high)}`;
+
 function runtime(key) { // lite_x86_t2 -> Paddle Lite x86, 2 threads
   const [, name, threads] = key.match(/^(.*)_t(\d+)$/);
-  const names = { inference: "Paddle Inference", lite_x86: "Paddle Lite x86", openvino: "OpenVINO", onnx: "ONNX Runtime" };
+  const names = { inference: "Paddle Inference", lite_x86: "Paddle Lite x86", openvino: "OpenVINO", onnx: "ONNX Runtime", ncnn: "ncnn", mnn: "MNN" };
   return `${names[name] ?? name}, ${threads} thread${threads === "1" ? "" : "s"}`;
 }
 
@@ -41,12 +46,20 @@ function card(parent, name, value, more) {
 
 function chart(id, traces, layout) {
   const base = {
-    font: { family: "system-ui, DejaVu Sans, sans-serif", size: narrow ? 11 : 13 },
+    font: { family: "system-ui, DejaVu Sans, sans-serif", size: narrow ? 11 : 13, color: colour("ink") },
     margin: { l: narrow ? 48 : 64, r: 12, t: 12, b: 48 },
-    paper_bgcolor: "#fff", plot_bgcolor: "#fff", hovermode: "closest",
+    paper_bgcolor: colour("paper"), plot_bgcolor: colour("paper"), hovermode: "closest",
     legend: { orientation: "h", y: 1.12 }, height: narrow ? 300 : 380,
   };
-  Plotly.react(id, traces, { ...base, ...layout }, { responsive: true, displayModeBar: false });
+  const lines = { gridcolor: colour("line"), zerolinecolor: colour("line") };
+  const axes = { xaxis: { ...lines, ...layout.xaxis }, yaxis: { ...lines, ...layout.yaxis } };
+  Plotly.react(id, traces, { ...base, ...layout, ...axes }, { responsive: true, displayModeBar: false });
+  charts[id] = [traces, layout];
+}
+
+function timed(row, key) { // the median, and where nine of ten are
+  const range = (row.latency_range_ms ?? {})[key];
+  return row.latency_ms[key].toFixed(2) + " ms" + (range ? ` (${range.map((ms) => ms.toFixed(1)).join(" to ")})` : "");
 }
 
 function headline() {
@@ -61,7 +74,8 @@ function headline() {
   show("size", before.size_bytes, best.size_bytes, megabytes);
   show("multiply-adds", before.macs, best.macs, short);
   show("parameters", before.params, best.params, short);
-  card($("cards"), facts.metric.name, metric(best.value), after.length ? `from ${metric(before.value)}` : "");
+  card($("cards"), facts.metric.name, metric(best.value), [after.length ? `from ${metric(before.value)}` : "",
+    best.interval ? `95 %: ${between(best.interval)}` : ""].filter(Boolean).join("; "));
   for (const key of Object.keys(before.latency_ms)) {
     show(runtime(key), before.latency_ms[key], best.latency_ms[key], (ms) => ms.toFixed(2) + " ms");
   }
@@ -72,9 +86,9 @@ function headline() {
   }
   for (const row of facts.rows) {
     const line = make("tr", undefined, $("rows"));
-    const cells = [row.variant, megabytes(row.size_bytes), short(row.macs), short(row.params), metric(row.value),
-      row.before_retrain == null ? "" : metric(row.before_retrain),
-      ...latencies.map((key) => row.latency_ms[key].toFixed(2) + " ms")];
+    const cells = [row.variant, megabytes(row.size_bytes), short(row.macs), short(row.params),
+      metric(row.value) + (row.interval ? ` (${between(row.interval)})` : ""),
+      row.before_retrain == null ? "" : metric(row.before_retrain), ...latencies.map((key) => timed(row, key))];
     for (const text of cells) make("td", text, line);
   }
 }
@@ -109,13 +123,13 @@ function budget() {
 
 function curves() {
   const b = facts.budget;
-  const colour = (i) => `hsl(${210 - 170 * (i / Math.max(1, b.curves.length - 1))}, 60%, 45%)`;
+  const shade = (i) => `hsl(${210 - 170 * (i / Math.max(1, b.curves.length - 1))}, 60%, 45%)`;
   const draw = () => {
     const words = $("filter").value.toLowerCase();
     const shown = b.curves.map((curve, i) => [curve, i]).filter(([curve]) => curve.group.toLowerCase().includes(words));
     $("matches").textContent = `${shown.length} of ${b.curves.length} groups`;
     chart("sensitivities", shown.map(([curve, i]) => ({
-      type: "scatter", mode: "lines+markers", name: curve.group, line: { color: colour(i), width: 1.5 },
+      type: "scatter", mode: "lines+markers", name: curve.group, line: { color: shade(i), width: 1.5 },
       marker: { size: 4 }, showlegend: false,
       x: [0, ...curve.points.map((p) => p[0])], y: [0, ...curve.points.map((p) => p[1])],
       hovertemplate: `${curve.group}<br>ratio %{x:.2f}: loss %{y:.4f}<extra></extra>`,
@@ -137,7 +151,7 @@ function plans() {
       hovertemplate: "%{x}<br>%{customdata} filters kept<extra></extra>",
     });
     chart("plan", [
-      bar(layers.map((l) => l.kept), "kept", BLUE), bar(layers.map((l) => l.total - l.kept), "removed", "#d5dbe2"),
+      bar(layers.map((l) => l.kept), "kept", BLUE), bar(layers.map((l) => l.total - l.kept), "removed", colour("line")),
     ], { barmode: "stack", xaxis: { showticklabels: false, title: { text: "layers, from the input to the output" } },
       yaxis: { title: { text: "filters" } } });
   };
@@ -151,13 +165,32 @@ function pareto() {
     .filter((row, i, rows) => rows.slice(0, i).every((smaller) => better(row, smaller)));
   chart("front", [{
     type: "scatter", mode: "lines", x: front.map((row) => row.size_bytes / 1e6), hoverinfo: "skip",
-    y: front.map((row) => facts.metric.scale * row.value), line: { color: "#d5dbe2", width: 2 }, showlegend: false,
+    y: front.map((row) => facts.metric.scale * row.value), line: { color: colour("line"), width: 2 }, showlegend: false,
   }, {
     showlegend: false, type: "scatter", mode: "markers+text", x: facts.rows.map((row) => row.size_bytes / 1e6),
     y: facts.rows.map((row) => facts.metric.scale * row.value), text: facts.rows.map((row) => row.variant),
     textposition: "top center", marker: { size: 11, color: facts.rows.map((row, i) => (i ? BLUE : GREY)) },
     hovertemplate: "%{text}<br>%{x:.2f} MB, %{y:.3f}<extra></extra>", cliponaxis: false,
   }], { xaxis: { title: { text: "size, MB" }, rangemode: "tozero" }, yaxis: { title: { text: facts.metric.name + unit } } });
+}
+
+function classes() { // what became of each, the worst change first
+  const models = facts.rows.filter((row) => row.classes);
+  const [first, last] = [models[0].classes.values, models[models.length - 1].classes.values];
+  const change = (name) => (last[name] ?? 0) - (first[name] ?? 0);
+  const names = Object.keys(first).sort((a, b) => change(a) - change(b)).slice(0, 40);
+  $("of").textContent = `${models[0].classes.of} by class, the one that lost most first`
+    + (Object.keys(first).length > names.length ? `; ${names.length} of ${Object.keys(first).length}` : "");
+  const head = make("tr", undefined, $("by"));
+  for (const title of ["class", ...models.map((row) => row.variant), "change"]) make("th", title, head);
+  const cell = (value) => (value == null ? "" : (100 * value).toFixed(1) + " %");
+  for (const name of names) {
+    const line = make("tr", undefined, $("by"));
+    const points = 100 * change(name);
+    for (const text of [name, ...models.map((row) => cell(row.classes.values[name])), (points > 0 ? "+" : "") + points.toFixed(1)]) {
+      make("td", text, line);
+    }
+  }
 }
 
 function training() {
@@ -211,6 +244,7 @@ const sections = [
   [["budget", "curves"], facts.budget, () => { budget(); curves(); }],
   [["plans"], facts.plans.length, plans],
   [["pareto"], facts.rows.length > 2, pareto],
+  [["classes"], facts.rows.length > 1 && facts.rows.every((row) => row.classes), classes],
   [["training"], facts.training.some((run) => run.lines.length), training],
   [["examples"], facts.examples.length, examples],
 ];
@@ -219,3 +253,6 @@ for (const [ids, there, fill] of sections) {
   else ids.forEach((id) => $(id).remove());
 }
 provenance();
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const [id, [traces, layout]] of Object.entries(charts)) chart(id, traces, layout);
+});

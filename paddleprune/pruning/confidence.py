@@ -36,19 +36,24 @@ def interval(
 
     Percentiles of the draws' sensitivities; draws whose baseline is 0 are left out.
     """
-    counts = _draws(images)
+    counts = draws(images)
     base, value = baseline.meter.resampled(counts), metric.meter.resampled(counts)
     some = base != 0
     losses = (base[some] - value[some]) / np.abs(base[some]) * (1 if higher_is_better else -1)
     loss = (baseline - metric) / abs(baseline) * (1 if higher_is_better else -1)
-    tails = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(losses, [tails, 100 - tails])
+    low, high = bounds(losses)
     shrink = np.sqrt(max(0.0, 1 - images / of))
     return float(loss + shrink * (low - loss)), float(loss + shrink * (high - loss))
 
 
+def bounds(values: np.ndarray) -> list[float]:
+    """Where `LEVEL` of what was drawn lies."""
+    tails = 100 * (1 - LEVEL) / 2
+    return [float(v) for v in np.percentile(values, [tails, 100 - tails])]
+
+
 @lru_cache(maxsize=2)
-def _draws(images: int) -> np.ndarray:
+def draws(images: int) -> np.ndarray:
     """How often each image is in each draw, [DRAWS, images]; the same on every machine."""
     rng = np.random.default_rng(0)
     return rng.multinomial(images, np.full(images, 1 / images), size=DRAWS)

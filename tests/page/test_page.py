@@ -181,3 +181,36 @@ def test_each_model_is_read_once(page_file, reads):
 def test_what_the_page_needs_is_one_line(options, words, capsys):
     assert main(["report", *options]) == 2
     assert words in capsys.readouterr().err
+
+
+@browser_only
+@pytest.mark.parametrize(("scheme", "dark"), [("dark", True), ("light", False)])
+def test_it_follows_the_readers_colours(browser, page_file, scheme, dark):
+    page = browser.new_page(viewport={"width": 768, "height": 900}, color_scheme=scheme)
+    page.set_default_timeout(0)
+    page.goto(page_file.as_uri())
+    page.wait_for_selector("#front .plot-container")
+    for place in ("section", "#front .main-svg"):
+        read = "e => getComputedStyle(e).backgroundColor" if place == "section" else "e => e.style.background"
+        shown = page.locator(place).first.evaluate(read)
+        assert (int(re.findall(r"\d+", shown)[0]) < 100) is dark, (place, shown)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 768
+    page.close()
+
+
+@browser_only
+def test_classes_and_how_sure_it_is(browser, page_file):
+    page, _ = opened(browser, page_file, 1280)
+    facts = json.loads(page.locator("#facts").text_content())
+    for row in facts["rows"]:
+        low, high = row["interval"]
+        assert low <= row["value"] <= high
+        assert set(row["classes"]["values"]) == {f"digit_{i}" for i in range(10)}
+        for key, (least, most) in row["latency_range_ms"].items():
+            assert least <= row["latency_ms"][key] <= most
+    assert "change" not in facts["rows"][0]
+    lines = page.locator("#by tr").all_text_contents()
+    assert len(lines) == 11
+    changes = [float(re.findall(r"[-+]?\d+\.\d$", line)[0]) for line in lines[1:]]
+    assert changes == sorted(changes)
+    assert " to " in page.locator("#rows").text_content()
