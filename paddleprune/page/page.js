@@ -57,9 +57,11 @@ function chart(id, traces, layout) {
   charts[id] = [traces, layout];
 }
 
-function timed(row, key) { // the median, and where nine of ten are
-  const range = (row.latency_range_ms ?? {})[key];
-  return row.latency_ms[key].toFixed(2) + " ms" + (range ? ` (${range.map((ms) => ms.toFixed(1)).join(" to ")})` : "");
+function cells(row, latencies) { // [value, where it may be]
+  const ranges = row.latency_range_ms ?? {};
+  return [[row.variant], [megabytes(row.size_bytes)], [short(row.macs)], [short(row.params)],
+    [metric(row.value), row.interval && between(row.interval)], [row.before_retrain == null ? "" : metric(row.before_retrain)],
+    ...latencies.map((key) => [row.latency_ms[key].toFixed(2) + " ms", ranges[key]?.map((ms) => ms.toFixed(1)).join(" to ")])];
 }
 
 function headline() {
@@ -80,16 +82,16 @@ function headline() {
     show(runtime(key), before.latency_ms[key], best.latency_ms[key], (ms) => ms.toFixed(2) + " ms");
   }
   const latencies = Object.keys(before.latency_ms);
+  const titles = ["model", "size", "multiply-adds", "parameters", facts.metric.name, "before retraining", ...latencies.map(runtime)];
   const head = make("tr", undefined, $("rows"));
-  for (const name of ["model", "size", "multiply-adds", "parameters", facts.metric.name, "before retraining", ...latencies.map(runtime)]) {
-    make("th", name, head);
-  }
+  for (const name of titles) make("th", name, head);
   for (const row of facts.rows) {
     const line = make("tr", undefined, $("rows"));
-    const cells = [row.variant, megabytes(row.size_bytes), short(row.macs), short(row.params),
-      metric(row.value) + (row.interval ? ` (${between(row.interval)})` : ""),
-      row.before_retrain == null ? "" : metric(row.before_retrain), ...latencies.map((key) => timed(row, key))];
-    for (const text of cells) make("td", text, line);
+    cells(row, latencies).forEach(([text, range], i) => {
+      const box = make("td", text, line);
+      box.dataset.title = titles[i]; // shown on narrow screens, where a row is a list
+      if (range) make("small", range, box);
+    });
   }
 }
 
@@ -177,7 +179,8 @@ function pareto() {
 function classes() { // what became of each, the worst change first
   const models = facts.rows.filter((row) => row.classes);
   const [first, last] = [models[0].classes.values, models[models.length - 1].classes.values];
-  const change = (name) => (last[name] ?? 0) - (first[name] ?? 0);
+  const known = (name) => last[name] != null && first[name] != null; // no picture shows the others
+  const change = (name) => (known(name) ? last[name] - first[name] : 2);
   const names = Object.keys(first).sort((a, b) => change(a) - change(b)).slice(0, 40);
   $("of").textContent = `${models[0].classes.of} by class, the one that lost most first`
     + (Object.keys(first).length > names.length ? `; ${names.length} of ${Object.keys(first).length}` : "");
@@ -187,7 +190,8 @@ function classes() { // what became of each, the worst change first
   for (const name of names) {
     const line = make("tr", undefined, $("by"));
     const points = 100 * change(name);
-    for (const text of [name, ...models.map((row) => cell(row.classes.values[name])), (points > 0 ? "+" : "") + points.toFixed(1)]) {
+    const changed = known(name) ? (points > 0 ? "+" : "") + points.toFixed(1) : "";
+    for (const text of [name, ...models.map((row) => cell(row.classes.values[name])), changed]) {
       make("td", text, line);
     }
   }
