@@ -1,7 +1,8 @@
 """YAML -> frozen dataclasses. What is not a field here is an error, never ignored.
 
 A config may name ONE base: `_base_: ../_base_/classification.yml`. Its keys are read first, the
-file's own keys over them, then `--set train.epochs=5`. Mappings merge; lists are replaced whole.
+file's own keys over them, then `--set train.epochs=5`. Mappings merge; lists are replaced whole. `size: 160` scales all
+that is in pixels.
 `model.args` and the transforms are passed on as they are: their owner checks them.
 """
 
@@ -18,6 +19,7 @@ from .building import build
 from .errors import UserError
 from .files import checked_path, exists, shipped
 from .lookup import suggest
+from .scaled import scaled
 from .texts import parse_yaml, read_yaml
 
 STRATEGIES = (
@@ -149,7 +151,7 @@ def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Confi
         raw = _merge(parent, raw)
     for override in overrides:
         raw = _merge(raw, _parse_override(override))
-    return parse_config(raw)
+    return parse_config(scaled(raw, raw.pop("size")) if "size" in raw else raw)
 
 
 def parse_config(raw: dict[str, Any]) -> Config:

@@ -19,6 +19,7 @@ from .engine.depthwise import fast_depthwise
 from .engine.fit import Run, make_optimizer, step
 from .engine.start import new_model, open_splits
 from .files import shipped
+from .scaled import scaled
 from .tasks import make
 from .texts import read_yaml
 
@@ -65,7 +66,7 @@ def _at(found: Found, size: int, model: str, weights: str) -> tuple[Config, Data
     """The recipe for an input of this size, and its training pictures."""
     name, wide, narrow = MODELS[found.task]
     args = (wide if weights else narrow) if model in ("", name) else {}
-    raw = _scaled(read_yaml(_base(found.task), "config"), size)
+    raw = scaled(read_yaml(_base(found.task), "config"), size)
     if found.task == "classification" and not weights:
         raw["train"] |= ANEW
     raw["model"] = {"name": model or name, "args": args, "weights": weights}
@@ -105,22 +106,6 @@ def _size(found: Found) -> int:
     typical = float(np.median(sides))
     fitting = [size for size in SIZES[found.task] if size <= typical]
     return fitting[-1] if fitting else SIZES[found.task][0]
-
-
-def _scaled(raw: dict[str, Any], size: int) -> dict[str, Any]:
-    """A recipe at another size of its input: every `size` of its transforms, and `sizes` of a detector's batches."""
-    factor = size / raw["data"]["image_shape"][1]
-
-    def scaled(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: round(v * factor) if k == "size" and v > 8 else scaled(v) for k, v in value.items()}
-        return [scaled(one) for one in value] if isinstance(value, list) else value
-
-    raw = scaled(raw)
-    raw["data"]["image_shape"] = [3, size, size]
-    if raw["train"].get("sizes"):
-        raw["train"]["sizes"] = sorted({size, max(64, size - 32), size + 32})
-    return raw
 
 
 def _with_anchors(config: Config) -> Config:

@@ -103,3 +103,21 @@ def test_a_base_of_a_base_is_refused(tmp_path):
 def test_a_wrong_transform_is_named(specs, words):
     with pytest.raises(UserError, match=words):
         Compose(specs)
+
+
+def test_one_key_scales_all_that_is_in_pixels(tmp_path):
+    config = load_config(ROOT / "configs/segmentation/unet_camvid.yml", ["size=48"])
+    assert config.data.image_shape == [3, 48, 64]
+    named = {next(iter(spec)): next(iter(spec.values())) for spec in config.data.train_transforms if isinstance(spec, dict)}  # fmt: skip
+    assert (named["Resize"], named["RandomPaddingCrop"]) == ({"size": [60, 80]}, {"size": [48, 64]})
+    assert named["ResizeStepScaling"] == {"min_scale": 0.75, "max_scale": 1.5, "step": 0.25}
+    boxes = load_config(ROOT / "configs/detection/yolov3_bccd.yml", ["size=448"])
+    assert boxes.train.sizes == [384, 448, 512]
+    assert boxes.model.args["anchors"][:2] == [[28, 36], [50, 64]]
+    assert {"DropSmallBoxes": {"size": 4}} in boxes.data.train_transforms
+    for given in ("size=0", "size=big", "size=[64,64]"):
+        with pytest.raises(UserError, match="whole number of pixels"):
+            load_config(SAMPLE, [given])
+    own = [p for p in CONFIGS if p.stem.endswith("_own")]
+    assert {p.parent.name for p in own} == {"classification", "detection", "segmentation", "matting"}
+    assert all(load_config(p, ["size=64"]).data.image_shape == [3, 64, 64] for p in own)

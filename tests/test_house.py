@@ -22,6 +22,7 @@ ROWS = [
         "pickles",
         "progress",
         "building",
+        "scaled",
         "config",
         "predictor",
         "drawing",
