@@ -27,7 +27,8 @@ def table(name: str) -> str:
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
              "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table,
-             "training": step_table, "published": published_table, "summary": summary_table}  # fmt: skip
+             "training": step_table, "published": published_table, "summary": summary_table,
+             "compress": compress_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     if "command" not in result:  # it was read, or put together
         return f"{body}\n"
@@ -141,6 +142,24 @@ def summary_table(rows: list[dict]) -> str:
         lines.append(
             f"| {row['what']} | {before['params'] / 1e6:.2f} -> {after['params'] / 1e6:.2f} | {before['macs'] / after['macs']:.1f}x "
             f"fewer | {faster} | {metric}{', %' if scale > 1 else ''} | {scale * values[0]:{form}} | {scale * values[1]:{form}} |"
+        )
+    return "\n".join(lines)
+
+
+def compress_table(rows: list[dict]) -> str:
+    """What the one command made of a folder, a line each."""
+    head = "| layout | task | network, px | minutes | parameters, k | CPU, Paddle Lite | metric | original | small | 95 % of the change |"
+    lines = [head, "|---" * 10 + "|"]
+    for row in rows:
+        before, after = row["before"], row["after"]
+        key = next(key for key in before["latency_ms"] if key.startswith("lite"))
+        scale, form = (100, ".1f") if before["metric"] in ("acc1", "map", "miou") else (1, ".4f")
+        low, high = (scale * v for v in after["change"])
+        lines.append(
+            f"| {row['layout']} | {row['task']} | {before['model']}, {before['input'][-1]} | {row['minutes']:.1f} "
+            f"| {before['params'] / 1e3:.0f} -> {after['params'] / 1e3:.0f} | {before['latency_ms'][key] / after['latency_ms'][key]:.2f}x faster "
+            f"| {before['metric']}{', %' if scale > 1 else ''} | {scale * before['value']:{form}} | {scale * after['value']:{form}} "
+            f"| {low:+{form}} to {high:+{form}} |"
         )
     return "\n".join(lines)
 

@@ -22,16 +22,8 @@ from .lookup import suggest
 from .scaled import scaled
 from .texts import parse_yaml, read_yaml
 
-STRATEGIES = (
-    "under_budget",
-    "uniform",
-    "for_target",
-    "least_loss",
-    "slimming",
-    "percentile",
-    "adaptive_fixed",
-    "magnitude",
-)
+STRATEGIES = ("under_budget", "uniform", "for_target", "least_loss", "slimming", "percentile", "adaptive_fixed",
+              "magnitude")  # fmt: skip
 RUNTIMES = ("inference", "lite", "onnx", "openvino", "ncnn", "mnn")  # a file each in paddleprune/export/
 SIDE = 8192  # longest side of a network's input, pixels
 MANY = 1_000_000  # of what is counted
@@ -116,6 +108,9 @@ class PruneConfig:
     apart: list[str] = field(default_factory=list)  # for slimming: parts that get a threshold each
     threshold: float = 0.5  # for adaptive_fixed: of the normalised L1 norm of the last filter that stays
     keep_backbone: bool = False  # for adaptive_fixed
+    residuals: str = (
+        "tied"  # for adaptive_fixed: tied | untied, where each layer has its own width; needs weights=scratch
+    )
     weights: str = "inherit"  # inherit | scratch: after pruning, train from new random weights
     target: TargetConfig = field(default_factory=TargetConfig)  # for for_target and least_loss
     criterion: str = ""  # of pruning/criteria.py; empty = reconstruction, or the sensitivities' where nothing is made up for
@@ -218,6 +213,7 @@ def check_ranges(config: Config) -> Config:
         ("train.schedule", config.train.schedule, ("cosine", "linear", "step", "constant")),
         ("prune.strategy", config.prune.strategy, STRATEGIES),
         ("prune.weights", config.prune.weights, ("inherit", "scratch")),
+        ("prune.residuals", config.prune.residuals, ("tied", "untied")),
         ("prune.target.runtime", config.prune.target.runtime, RUNTIMES),
     ]
     for key, value, valid_names in choices:

@@ -48,6 +48,7 @@ from .prune import methods_for, prune
 from .pruning.groups import find_groups
 from .pruning.sensitivity import Sensitivities
 from .tasks._base import Task
+from .untied import untied
 from .verdict import verdict
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def train(
     if pretrain_weights is not None:
         config = replace(config, model=replace(config.model, weights=str(pretrain_weights)))
     with only_one(folder):
-        return _train(config, folder, resume)
+        return _train(config if resume else untied(config), folder, resume)
 
 
 def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:

@@ -84,6 +84,11 @@ def budget_curve(
     x = [row["eval_metric_loss"] for row in rows]
     axes.plot(x, [100 * r["params_removed"] for r in rows], color=BLUE, lw=2, label="parameters")
     axes.plot(x, [100 * r["macs_removed"] for r in rows], color=ORANGE, lw=2, label="macs")
+    for row in rows[10::10]:  # values every 0.05
+        for key, colour, above in (("params_removed", BLUE, 7), ("macs_removed", ORANGE, -13)):
+            place = (row["eval_metric_loss"], 100 * row[key])
+            axes.plot(*place, "o", color=colour, ms=4)
+            axes.annotate(f"{place[1]:.0f}", place, (0, above), textcoords="offset points", ha="center", fontsize=8, color=colour)  # fmt: skip
     for budget in chosen:
         axes.axvline(budget, color=GREY, lw=1, ls="--")
     axes.set(

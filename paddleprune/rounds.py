@@ -35,7 +35,7 @@ def last(config: Config, folder: Path, train: Train) -> Config:
         raise UserError(
             "prune.rounds: rounds are made in one process; prune by steps, with rounds=1, in several"
         )
-    if not exists(Path(config.model.weights), "folder"):
+    if not config.model.weights or not exists(Path(config.model.weights), "folder"):
         raise UserError(
             f"--pretrain_weights: '{config.model.weights[:300]}' is no model directory, which rounds begin with and are "
             "taught by; give the best_model/ of a run"

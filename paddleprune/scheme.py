@@ -35,7 +35,7 @@ TAKEN_BY = (  # settings that some strategies have no use for
     (("loss",), ("under_budget",)),
     (("ratio",), ("uniform", "slimming", "percentile", "adaptive_fixed", "magnitude")),
     (("apart",), ("slimming",)),
-    (("threshold", "keep_backbone"), ("adaptive_fixed",)),
+    (("threshold", "keep_backbone", "residuals"), ("adaptive_fixed",)),
     (
         ("criterion", "align", "compensate"),
         ("under_budget", "uniform", "for_target", "least_loss", "slimming", "percentile"),

@@ -38,7 +38,7 @@ ROWS = [
     ["methods"],
     ["export", "benchmark", "report", "scheme", "analysis"],
     ["plan_table", "verdict"],
-    ["prune", "latency", "pruner", "rounds"],
+    ["prune", "latency", "pruner", "rounds", "untied"],
     ["data_faces", "pipeline", "comparison", "infer", "examine", "api", "sweep", "page", "recipes"],
     ["cli", "__init__", "__main__"],
 ]

@@ -32,3 +32,5 @@ class Card:
     norms: tuple[str, ...] = ()
     # For prune.scope: parts, each as beginnings of its layers' names.
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # For prune.residuals=untied: network, threshold, ratio, keep_backbone -> what build() takes as `widths`.
+    untied: Callable[[nn.Layer, float, float, bool], Any] | None = None

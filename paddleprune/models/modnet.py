@@ -7,60 +7,39 @@ excitation block, down to 1/32), a high-resolution one the rim, and a fusion of 
                  \\-> 1/2, 1/4 -> high resolution, 1/4 -> 1/2 -^
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.vision.models import mobilenetv2
-from paddle.vision.ops import ConvNormActivation
 
-from . import _card, _head
+from . import _card, _head, _widths
 
 TAPS = (1, 3, 18)  # layers of the backbone that are read: 1/2, 1/4 and 1/32 of the picture
 
 
-STRIDES = (1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)  # of the backbone's blocks
-PUBLISHED = {  # the network that MODNet-ModelCompression made of this one
-    "first": 8, "blocks": (8, 8, 16, 24, 16, 16, 48, 16, 16, 8, 32, 16, 32, 104, 32, 64, 232), "last": 584,
-    "expansions": (1, 9, 14, 4, 7, 9, 3, 7, 19, 22, 24, 15, 30, 17, 7, 26, 15),
-}  # fmt: skip
-
-
-def build(scale: float = 1.0, width: int = 32, widths: str = "") -> nn.Layer:
+def build(scale: float = 1.0, width: int = 32, widths: str | Mapping[str, Any] = "") -> nn.Layer:
     """Input [N, 3, H, W], H and W multiples of 32 -> [matte [N, 1, H, W], semantic [N, 1, H/16, W/16],
     detail [N, 1, H, W]], all in [0, 1]; the last two serve training alone.
 
     `scale` multiplies the widths of the backbone, `width` is that of the high-resolution branch. `widths`: "published"
-    for those of MODNet-ModelCompression's network of 1.34 M parameters, which is trained from random weights; no plan
-    makes it of the dense network, as shortcuts went where widths differ.
+    for those of MODNet-ModelCompression's network of 1.34 M parameters, or others block by block (models/_widths.py), as
+    `prune.residuals=untied` finds them.
     """
     if scale <= 0 or width <= 0 or width % 2:
         raise ValueError(f"scale {scale} must be above 0, width {width} even and above 0")
-    if widths not in ("", "published"):
-        raise ValueError(f"widths '{widths}' must be 'published', or empty for those of scale and width")
     if widths and (scale, width) != (1.0, 32):
         raise ValueError(
-            f"scale {scale} and width {width} have no say beside widths '{widths}'; leave them out"
+            f"scale {scale} and width {width} have no say beside widths {str(widths)[:40]!r}; leave them out"
         )
     if widths:
-        return MODNet(_published(), middle=16, low=32, width=16)
+        given = _widths.checked(widths)
+        return MODNet(_widths.backbone(given), given["middle"], given["low"], given["width"])
     backbone = mobilenetv2.mobilenet_v2(scale=scale, num_classes=0, with_pool=False)
     return MODNet(backbone, middle=3 * width, low=width, width=width)
-
-
-def _published() -> nn.Layer:
-    """A MobileNetV2 of the widths of `PUBLISHED`."""
-    backbone = mobilenetv2.mobilenet_v2(num_classes=0, with_pool=False)
-    before = PUBLISHED["first"]
-    layers = [ConvNormActivation(3, before, stride=2, activation_layer=nn.ReLU6)]
-    for after, stride, expansion in zip(PUBLISHED["blocks"], STRIDES, PUBLISHED["expansions"], strict=True):
-        layers.append(mobilenetv2.InvertedResidual(before, after, stride, expansion))
-        before = after
-    last = ConvNormActivation(before, PUBLISHED["last"], kernel_size=1, activation_layer=nn.ReLU6)
-    backbone.features = nn.Sequential(*layers, last)
-    return backbone
 
 
 class IBNorm(nn.Layer):
@@ -252,4 +231,5 @@ CARD = _card.Card(
         "adaptive": ("backbone.", "low.at16."),
         "fixed": ("high.", "fusion."),
     },
+    untied=_widths.untied,
 )
