@@ -116,9 +116,19 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
     def judge() -> dict[str, float]:
         return score(saved.network, task, eval_set, size)
 
+    log.info(_beginning(saved, config, batches))
     around = [hook for method in methods for hook in method.hooks()]
     fit(run, [*around, *standard(folder, saved, judge, before)])
     return _write_metrics(folder, saved, run, eval_set)
+
+
+def _beginning(saved: SavedModel, config: Config, batches: Batches) -> str:
+    """What a run starts with, in a line."""
+    (_, height, width), whole = saved.image_shape, cost.count(saved.network, saved.image_shape)
+    return (
+        f"{config.model.name} at {width}x{height} px: {whole.params / 1e6:.3g} M parameters, {whole.macs / 1e6:.4g} M macs; "
+        f"{config.train.epochs} epochs of {len(batches)} steps of {config.data.batch_size} pictures, on {paddle.get_device()}"
+    )
 
 
 def describe_groups(config: Config) -> str:
