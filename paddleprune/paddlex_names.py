@@ -54,7 +54,8 @@ SEGMENTERS = {
     "HRNet": ("paddleseg.FCN", {"backbone": {"name": "paddleseg.HRNet_W18"}, "backbone_indices": [-1]}),
     "FastSCNN": ("paddleseg.FastSCNN", {}),
 }
-BACKBONES = {"MobileNetV1": "mobilenet_v1", "MobileNetV2": "mobilenet_v2"}  # of YOLOv3
+BACKBONES = {"MobileNetV1": "mobilenet_v1", "MobileNetV2": "mobilenet_v2", "MobileNetV3_large": "mobilenet_v3_large",
+             "MobileNetV3_small": "mobilenet_v3_small", "ResNet34": "resnet34", "DarkNet53": "darknet53"}  # of YOLOv3  # fmt: skip
 MISSING = {
     "DarkNet53": "neither paddle.vision nor PaddleSeg has it as a classifier",
     "Xception41": "neither paddle.vision nor PaddleSeg has it as a classifier",

@@ -85,7 +85,10 @@ def test_every_network_here_has_its_face():
     assert pp.det.YOLOv3(3, "MobileNetV2", None).args == {"num_classes": 3, "backbone": "mobilenet_v2"}
     assert pp.cls.ResNet18(3).args == pp.cls.ResNet18(num_classes=3).args == {"num_classes": 3}
     for call, words in (
-        (lambda: pp.det.YOLOv3(3, "DarkNet53"), "backbone: 'DarkNet53' is not known; valid: MobileNetV1"),
+        (
+            lambda: pp.det.YOLOv3(3, "DarkNet54"),
+            "backbone: 'DarkNet54' is not known; did you mean 'DarkNet53'",
+        ),
         (lambda: pp.matting.MODNet(widht=8), "modnet: .*'widht'; it takes scale, width"),
         (lambda: pp.det.YOLOv3(), "yolov3: missing a required argument: 'num_classes'"),
         (lambda: pp.cls.ResNet18(), "resnet18: give num_classes, once"),

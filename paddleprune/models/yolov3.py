@@ -1,4 +1,4 @@
-"""YOLOv3 (Redmon and Farhadi 2018, arXiv 1804.02767) on MobileNetV1 or V2, widths as PaddleDetection's.
+"""YOLOv3 (Redmon and Farhadi 2018, arXiv 1804.02767) on one of several backbones, widths as PaddleDetection's.
 
 image -> backbone -> 1/32 -> block -> head               large objects
               \\-> 1/16 --> + up --> block -> head        middle
@@ -10,13 +10,12 @@ from collections.abc import Sequence
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddle.vision.models import mobilenetv1, mobilenetv2
 from paddle.vision.ops import yolo_box, yolo_loss
 
+from ._backbones import BACKBONES, STRIDES, Conv, classifier
 from ._boxes import LEAST, BoxHead, kept, padded, soft_maps_apart
 from ._card import Card
 
-STRIDES = (32, 16, 8)  # of the maps
 IGNORED = 0.7  # IoU with a labelled box above which a prediction is no background
 # (width, height) in pixels of the network's input, the small ones first: those of COCO at 416 px
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
@@ -32,7 +31,7 @@ def build(
     """Input [N, 3, H, W], H and W multiples of 32 -> raw maps [N, A (5 + num_classes), H/s, W/s] for the
     strides s = 32, 16, 8; A is a third of the anchors' number.
 
-    `scale` multiplies the widths of the backbone (mobilenet_v1 or mobilenet_v2), `width` those of what
+    `scale` multiplies the widths of the backbone (a name of models/_backbones.py), `width` those of what
     is behind it. `anchors`: [width, height] in pixels, from small to large, the largest for stride 32.
     """
     if backbone not in BACKBONES:
@@ -48,51 +47,6 @@ def build(
     ):
         raise ValueError(f"anchors {anchors} must be [width, height] pairs above 0, 3, 6 or 9 of them")
     return YOLOv3(num_classes, BACKBONES[backbone](scale), width, anchors)
-
-
-class V1(nn.Layer):
-    """paddle.vision's MobileNetV1, read at 1/32, 1/16 and 1/8."""
-
-    def __init__(self, scale: float):
-        super().__init__()
-        whole = mobilenetv1.mobilenet_v1(scale=scale, num_classes=0, with_pool=False)
-        for name, layer in whole.named_children():
-            self.add_sublayer(name, layer)
-        self.steps, self.taps = [name for name, _ in whole.named_children()], (13, 11, 5)
-
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
-        made = []
-        for name in self.steps:
-            x = self._sub_layers[name](x)
-            made.append(x)
-        return [made[tap] for tap in self.taps]
-
-
-class V2(nn.Layer):
-    """paddle.vision's MobileNetV2, read at 1/32, 1/16 and 1/8."""
-
-    def __init__(self, scale: float):
-        super().__init__()
-        self.features = mobilenetv2.mobilenet_v2(scale=scale, num_classes=0, with_pool=False).features
-        self.taps = (18, 13, 6)
-
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
-        made = []
-        for layer in self.features:
-            x = layer(x)
-            made.append(x)
-        return [made[tap] for tap in self.taps]
-
-
-BACKBONES = {"mobilenet_v1": V1, "mobilenet_v2": V2}
-
-
-class Conv(nn.Sequential):
-    """Convolution, batch norm, leaky ReLU."""
-
-    def __init__(self, before: int, after: int, kernel: int):
-        convolution = nn.Conv2D(before, after, kernel, padding=kernel // 2, bias_attr=False)
-        super().__init__(convolution, nn.BatchNorm2D(after), nn.LeakyReLU(0.1))
 
 
 class Block(nn.Layer):
@@ -208,6 +162,6 @@ CARD = Card(
     args={"num_classes": 3, "scale": 0.25, "width": 0.0625},
     image_shape=(3, 64, 64),
     backbone="backbone.",
-    classifier=lambda args: (args.get("backbone", "mobilenet_v1"), {"scale": args.get("scale", 1.0)}),
+    classifier=lambda args: classifier(args.get("backbone", "mobilenet_v1"), args.get("scale", 1.0)),
     parts={"backbone": ("backbone.",), "yolo_blocks": ("blocks.",)},
 )
