@@ -27,7 +27,7 @@ def compare(
 
     `names`: one per model, or none to take "original" and the schemes that pruned them. `runtimes`:
     formats.RUNTIMES; none stands for Paddle Inference, and Paddle Lite where it is installed. "interval" is of the value,
-    "change" that of its difference to the first model's, both 95 % by bootstrap over the same draws of the images;
+    "change" that of its difference to the first model's, where it is of the same images; both 95 % by bootstrap;
     "latency_range_ms" has the 5th and the 95th percentile.
     """
     if names and len(names) != len(models):
@@ -45,8 +45,8 @@ def compare(
         variant = names[i] if names else saved.facts.get("pruning", {}).get("scheme", "original")
         row, draws = _row(saved, variant, dataset, list_file)
         drawn.append(draws)
-        if i:
-            row["change"] = _interval(draws - drawn[0])
+        if i and row["images"] == rows[0]["images"] and row["data"] == rows[0]["data"]:
+            row["change"] = _interval(draws - drawn[0])  # of the same draws
         rows.append(row)
     runtimes = runtimes or ("inference", *(["lite"] if lite.installed() else []))
     timed = benchmark.measure(everything, runtimes, threads, repeats)

@@ -21,17 +21,24 @@ def scaled(raw: dict[str, Any], size: Any) -> dict[str, Any]:
     raw = {**raw, "data": _pixels(raw["data"], factor)}
     raw["data"]["image_shape"] = [shape[0], *(round(side * factor) for side in shape[1:])]
     train, model = raw.get("train"), raw.get("model")
-    if isinstance(train, dict) and train.get("sizes"):
+    if isinstance(train, dict) and _whole(train.get("sizes")):
         sides = {max(STRIDE, round(side * factor / STRIDE) * STRIDE) for side in train["sizes"]}
         raw["train"] = {**train, "sizes": sorted(sides)}
-    if isinstance(model, dict) and isinstance(model.get("args"), dict) and "anchors" in model["args"]:
-        anchors = [[round(factor * side) for side in one] for one in model["args"]["anchors"]]
-        raw["model"] = {**model, "args": {**model["args"], "anchors": anchors}}
+    args = model.get("args") if isinstance(model, dict) else None
+    anchors = args.get("anchors") if isinstance(args, dict) else None
+    if isinstance(anchors, list) and all(map(_whole, anchors)):
+        found = [[round(factor * side) for side in one] for one in anchors]
+        raw["model"] = {**model, "args": {**args, "anchors": found}}
     return raw
 
 
+def _whole(value: Any) -> bool:
+    """Is it a list of whole numbers? What is not is refused by who takes it."""
+    return isinstance(value, list) and all(type(n) is int for n in value)
+
+
 def _pixels(value: Any, factor: float) -> Any:
-    """The same with every `size` above 8 in proportion, a number or a list of them."""
+    """The same with every `size`, `sizes` and `width` above 8 in proportion, a number or a list of them."""
     if isinstance(value, list):
         return [_pixels(one, factor) for one in value]
     if not isinstance(value, dict):
@@ -39,7 +46,7 @@ def _pixels(value: Any, factor: float) -> Any:
     found = {}
     for key, one in value.items():
         numbers = one if isinstance(one, list) else [one]
-        if key == "size" and all(type(n) is int and n > 8 for n in numbers):
+        if key in ("size", "sizes", "width") and all(type(n) is int and n > 8 for n in numbers):
             sides = [max(1, round(n * factor)) for n in numbers]
             found[key] = sides if isinstance(one, list) else sides[0]
         else:

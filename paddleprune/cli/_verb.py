@@ -95,3 +95,13 @@ def data_folder(options: Options) -> Path:
     if not exists(data, "folder"):
         raise UserError(f"--data: there is no folder '{options.data}'; give the folder of the pictures")
     return data
+
+
+def apart(folder: Path, data: Path) -> Path:
+    """The folder of --save_dir. Raises UserError if it is in the data's, or holds it: what is written would be read."""
+    here, there = folder.resolve(), data.resolve()
+    if here == there or here in there.parents:
+        raise UserError(f"--save_dir: '{folder}' holds the data; choose a folder of its own")
+    if there in here.parents:
+        raise UserError(f"--save_dir: '{folder}' is inside the data; choose a folder beside it")
+    return folder

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb, data_folder, data_options
+from ._verb import Options, add_verb, apart, data_folder, data_options
 
 TARGETS = ("size", "params", "macs", "latency", "loss")
 SHARES = {"dense": 0.5, "pruned": 0.4}  # of the minutes
@@ -82,9 +82,7 @@ def _begun(options: Options) -> Path:
     from ..texts import read_json
 
     data = data_folder(options)
-    folder = make_folder(checked_path(options.save_dir, "--save_dir"))
-    if folder.resolve() == data.resolve() or folder.resolve() in data.resolve().parents:
-        raise UserError(f"--save_dir: '{folder}' holds the data; choose a folder of its own")
+    folder = make_folder(apart(checked_path(options.save_dir, "--save_dir"), data))
     asked = {key: getattr(options, key) for key in ("data", "task", "target", "model", "weights", "minutes")}
     begun = folder / "compress.json"
     if begun.is_file() and {"task": "", **(was := read_json(begun, "job"))} != asked:

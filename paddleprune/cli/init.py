@@ -5,7 +5,7 @@ import shutil
 from typing import Any
 
 from ..errors import UserError
-from ._verb import Options, add_verb, data_folder, data_options, folder_options
+from ._verb import Options, add_verb, apart, data_folder, data_options, folder_options
 
 
 def init(verbs: Any) -> None:
@@ -35,7 +35,7 @@ def _run(options: Options) -> None:
         )
     if options.model:
         card(options.model)
-    folder = checked_path(options.save_dir, "--save_dir")
+    folder = apart(checked_path(options.save_dir, "--save_dir"), data)
     file = folder / "config.yml"
     if file.exists():
         raise UserError(
@@ -85,11 +85,9 @@ def _convert(options: Options) -> None:
     from ..files import atomic_folder, checked_path
 
     data = data_folder(options)
-    folder = checked_path(options.save_dir, "--save_dir")
-    if folder.exists():
+    folder = apart(checked_path(options.save_dir, "--save_dir"), data)
+    if folder.exists() or folder.is_symlink():
         raise UserError(f"--save_dir: '{folder}' is there already; choose another folder")
-    if folder.resolve().is_relative_to(data.resolve()):
-        raise UserError(f"--save_dir: '{folder}' is inside the data; choose a folder beside it")
     with atomic_folder(folder) as temporary:
         found = look(data, temporary, options.task)
         counts = gather(found, temporary)

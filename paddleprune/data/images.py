@@ -147,13 +147,20 @@ def _one_channel(raw: np.ndarray, path: Path, where: str, of_itself: bool) -> np
     return raw[..., 0]
 
 
-def read_encoded(encoded: bytes, where: str) -> np.ndarray:
-    """A picture that another file holds -> its values, [H, W] or [H, W, C]."""
+def read_encoded(encoded: bytes, most: tuple[int, int], where: str) -> np.ndarray:
+    """Where a picture that another file holds is not empty, bool [H, W]: its last channel, an alpha, or its one value a
+    pixel. Raises UserError if it is higher or wider than `most`."""
     header = _parsed(io.BytesIO(encoded), Path("the picture in it"), where)
+    width, height = header.size
+    if height > most[0] or width > most[1]:
+        raise UserError(
+            f"{where}: the picture in it is {width}x{height}, larger than the {most[1]}x{most[0]} that it lies on; export it again"
+        )
     try:
-        return np.array(header)
+        values = np.array(header)
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
         raise UserError(f"{where}: the picture in it is damaged ({error}); export it again") from error
+    return (values if values.ndim == 2 else values.max(2) if values.shape[2] == 3 else values[..., -1]) > 0
 
 
 def size_of(path: Path, where: str) -> tuple[int, int]:

@@ -10,14 +10,14 @@ from ...errors import UserError
 from ...texts import read_lines, read_yaml
 from ..images import size_of
 from ..readers.voc import names_of
-from ._drawn import Drawn, Shape, box, found
-from ._found import Found, divided, partners, pictures_in, written
+from ._drawn import Drawn, Shape, box, found, label_of
+from ._found import Found, divided, files_below, partners, pictures_in, written
 
 MOST_CLASSES = 10_000
 
 
 def voc(root: Path, folder: Path, task: str) -> Found | None:
-    pairs = partners(pictures_in(root), sorted(root.rglob("*.xml")))
+    pairs = partners(pictures_in(root), files_below(root, (".xml",)))
     if not pairs:
         return None
     of = [names_of(xml) for _, xml in pairs]
@@ -29,9 +29,10 @@ def voc(root: Path, folder: Path, task: str) -> Found | None:
 
 
 def yolo(root: Path, folder: Path, task: str) -> Found | None:
-    pairs = partners(pictures_in(root), [path for path in sorted(root.rglob("*.txt")) if _is_yolo(path)])
-    if not pairs:
+    pictures, texts = pictures_in(root), files_below(root, (".txt",))
+    if not any(_is_yolo(path) for path in texts if path.stem in {picture.stem for picture in pictures}):
         return None
+    pairs = partners(pictures, texts)  # an empty file is of a picture with nothing on it
     rows: list[tuple[Path, tuple[int, int], list[tuple[int, np.ndarray, bool]]]] = []
     for picture, text in pairs:
         height, width = size_of(picture, str(picture))
@@ -70,6 +71,8 @@ def _row(line: str, size: tuple[int, int], where: str) -> tuple[int, np.ndarray,
             raise ValueError(f"its numbers must be finite, the class below {MOST_CLASSES}")
         if kind < 0 or kind != int(kind) or (len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2)):
             raise ValueError("it must be `class x y width height`, or `class x y x y x y ...`")
+        if not all(-1 <= number <= 2 for number in numbers):
+            raise ValueError("its numbers must be fractions of the picture's sides")
     except ValueError as error:
         raise UserError(f"{where}: '{line[:80]}' is no box ({error}); mend or remove the line") from error
     pixels = np.array(numbers).reshape(-1, 2) * (size[1], size[0])
@@ -84,12 +87,22 @@ def _yolo_names(root: Path, count: int) -> list[str]:
         raw = read_yaml(path, "data file")
         names = raw.get("names") if isinstance(raw, dict) else None
         if isinstance(names, dict):
-            names = [names[key] for key in sorted(names)]
+            names = _in_order(names, path)
         if isinstance(names, list) and len(names) >= count:
-            return [str(name) for name in names]
+            return [label_of(str(name), str(path)) for name in names]
     for name in ("classes.txt", "obj.names", "labels.txt"):
         if (root / name).is_file():
             names = [line for line in read_lines(root / name, "names file") if line]
             if len(names) >= count:
                 return names
     return [f"class_{i}" for i in range(count)]
+
+
+def _in_order(names: dict, path: Path) -> list:
+    """{0: a, 1: b}, the keys numbers or texts of them, from 0 on -> [a, b]."""
+    by_number = {int(key): name for key, name in names.items() if str(key).isascii() and str(key).isdigit()}
+    if sorted(by_number) != list(range(len(names))):
+        raise UserError(
+            f"{path}: the keys of 'names', {str(list(names))[:60]}, must be the numbers from 0 on; mend them"
+        )
+    return [by_number[number] for number in range(len(names))]

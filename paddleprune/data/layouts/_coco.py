@@ -1,6 +1,7 @@
 """COCO: tables of boxes and outlines."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,29 @@ import numpy as np
 from ...errors import UserError
 from ...files import make_folder, write_json
 from ...texts import read_json
-from ..readers.coco import Reader, is_crowd
+from ..readers._boxes import Labelled
+from ..readers.coco import Reader, is_crowd, numbers
 from ._drawn import IGNORED, Drawn, Shape, box, found, label_of, outline
-from ._found import Found, divided, split_of
+from ._found import Found, divided, files_below, listable, split_of
 
 MOST = 50  # JSON files that are looked into
 
 
 def coco(root: Path, folder: Path, task: str) -> Found | None:
-    tables = {path: raw for path in sorted(root.rglob("*.json"))[:MOST] if (raw := _table(path)) is not None}
+    tables = {path: raw for path in files_below(root, (".json",))[:MOST] if (raw := _table(path)) is not None}
     if not tables:
         return None
-    of = {split_of(str(path.relative_to(root))): path for path in tables}
+    of: dict[str, list[Path]] = {}
+    for path in tables:
+        of.setdefault(split_of(str(path.relative_to(root))), []).append(path)
+    # Of the original download the boxes, where key points lie beside them.
+    of = {split: [p for p in some if "instances" in p.name] or some for split, some in of.items()}
+    known = [path for split, some in of.items() if split != "test" for path in some] or list(tables)
     if task == "segmentation":
-        return found("COCO", root, folder, _drawn(root, tables), task)
-    if "train" in of and "val" in of:
-        names = [str(of[split].relative_to(root)) for split in ("train", "val")]
+        return found("COCO", root, folder, _drawn(root, {path: tables[path] for path in known}), task)
+    if [len(of.get(split, [])) for split in ("train", "val")] == [1, 1]:
+        names = [str(of[split][0].relative_to(root)) for split in ("train", "val")]
         return Found("COCO", "detection", "coco", root, *names)
-    known = [path for path in tables if split_of(str(path.relative_to(root))) != "test"]
     if len(known) != 1:
         listed = ", ".join(str(path.relative_to(root)) for path in list(tables)[:4])
         raise UserError(f"--data: several COCO files ({listed}); keep one, or name two of them train and val")
@@ -57,7 +63,7 @@ def _parts(root: Path, folder: Path, raw: dict, beside: Path) -> Found:
         {**image, "file_name": _from(root, beside, image.get("file_name", ""))} for image in raw["images"]
     ]
     rows = list(zip(images, boxes, strict=True))
-    names = [image["file_name"] for image in images]
+    names = [listable(image["file_name"]) for image in images]
     parts = divided(root, rows, names, [common[0][0] if common else None for common in kinds])
     make_folder(folder)
     for split, some in parts.items():
@@ -91,47 +97,53 @@ def _from(root: Path, beside: Path, name: str) -> str:
     return str((beside / name).relative_to(root)) if (beside / name).is_file() else name
 
 
+class _Pictures(Reader):
+    """The pictures of a table and their sizes; boxes are not needed."""
+
+    def hold(self, annotated: list[Labelled], source: str) -> None:
+        self.annotated = annotated
+
+
 def _drawn(root: Path, tables: dict[Path, dict]) -> list[Drawn]:
-    """The outlines of all tables, each picture once."""
-    drawn: dict[Path, Drawn] = {}
+    """The outlines of all tables."""
+    drawn = []
     for path, raw in tables.items():
-        reader = Reader(root, str(path))
+        reader, split = _Pictures(root, str(path)), split_of(str(path.relative_to(root)))
         names = {str(c["id"]).strip(): label_of(c["name"], str(path)) for c in raw["categories"]}
-        shapes: dict[str, list[Shape]] = {str(image["id"]).strip(): [] for image in raw["images"]}
-        sizes = {}
-        for image, one in zip(raw["images"], reader.annotated, strict=True):
-            sizes[str(image["id"]).strip()] = one.size
+        here = {
+            str(image["id"]).strip(): Drawn(one.image, one.size, [], split)
+            for image, one in zip(raw["images"], reader.annotated, strict=True)
+        }
         for number, annotation in enumerate(raw["annotations"]):
-            where, place = f"{path}: annotations[{number}]", str(annotation["image_id"]).strip()
-            if place in shapes:
-                label = (
-                    IGNORED[0]
-                    if is_crowd(annotation, where)
-                    else names[str(annotation["category_id"]).strip()]
-                )
-                shapes[place] += _shapes(annotation, label, sizes[place], where)
-        split = split_of(str(path.relative_to(root)))
-        for image, one in zip(raw["images"], reader.annotated, strict=True):
-            place = str(image["id"]).strip()
-            drawn.setdefault(one.image, Drawn(one.image, one.size, shapes[place], split))
-    return list(drawn.values())
+            where, one = f"{path}: annotations[{number}]", here.get(str(annotation["image_id"]).strip())
+            if one is not None:
+                crowd = is_crowd(annotation, where)
+                label = IGNORED[0] if crowd else names[str(annotation["category_id"]).strip()]
+                one.shapes.extend(_shapes(annotation, label, where))
+        drawn += here.values()
+    return drawn
 
 
-def _shapes(annotation: dict, label: str, size: tuple[int, int], where: str) -> list[Shape]:
+def _shapes(annotation: dict, label: str, where: str) -> list[Shape]:
     """The polygons of an annotation, its runs, or else its box."""
     given = annotation.get("segmentation")
     if isinstance(given, dict):
-        return [Shape(label, np.zeros((1, 2)), pixels=_runs(given, size, where))]
-    if isinstance(given, list) and given:
-        parts = given if isinstance(given[0], list) else [given]
-        return [
-            Shape(label, outline(list(zip(part[0::2], part[1::2], strict=False)), where)) for part in parts
-        ]
-    x, y, width, height = annotation.get("bbox") or (0, 0, 0, 0)
+        return [Shape(label, np.zeros((1, 2)), pixels=partial(_runs, given, where))]
+    if given:
+        parts = given if isinstance(given, list) and isinstance(given[0], list) else [given]
+        if not all(isinstance(part, list) for part in parts):
+            raise UserError(
+                f"{where}: segmentation {str(given)[:60]} must be lists of x, y; mend or remove it"
+            )
+        pairs = [list(zip(part[0::2], part[1::2], strict=False)) for part in parts]
+        return [Shape(label, outline(points, where)) for points in pairs]
+    if not annotation.get("bbox"):
+        return []
+    x, y, width, height = numbers(annotation["bbox"], 4, f"{where}: bbox [x, y, width, height]")
     return [box(label, (x, y), (x + width, y + height))] if width and height else []
 
 
-def _runs(given: dict, size: tuple[int, int], where: str) -> np.ndarray:
+def _runs(given: dict, where: str, size: tuple[int, int]) -> np.ndarray:
     """bool [H, W] of run lengths, plain or packed."""
     from pycocotools import mask
 

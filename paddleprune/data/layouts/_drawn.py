@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +12,38 @@ import numpy as np
 from ...errors import UserError
 from ...files import make_folder, write_json
 from ...progress import bar
-from ..images import check_pixels, size_of, write_image
+from ..images import size_of, write_image
 from ..transforms.paired import IGNORE
-from ._found import Found, divided, split_of, written
+from ._found import Found, divided, listable, split_of, written
 
 log = logging.getLogger(__name__)
 
 BACKGROUND = ("background", "_background_", "__background__")
 IGNORED = ("ignore", "__ignore__", "void", "unlabelled", "unlabeled")
 CLASSES = 254  # that a mask can hold beside the background
+LONGEST = 200  # outline, in sides of its picture
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One thing: `outline` [n, 2], x and y in pixels, of a box its four corners; `holes` in it; or `pixels`, bool
-    [h, w], whose first one is at `outline[0]`."""
+    """One thing: `outline` [n, 2], x and y in pixels, of a box its four corners; `holes` in it; or `pixels`, which gives
+    bool [h, w] of a picture of the size it is asked for, whose first one is at `outline[0]`: unpacked when it is needed."""
 
     label: str
     outline: np.ndarray
     is_box: bool = False
     holes: Sequence[np.ndarray] = ()
-    pixels: np.ndarray | None = None
+    pixels: Callable[[tuple[int, int]], np.ndarray] | None = None
 
-    @property
-    def frame(self) -> list[float]:
-        """x, y, width, height."""
+    def frame(self, size: tuple[int, int]) -> list[float]:
+        """x, y, width, height, in a picture of `size`."""
+        first, last = self.outline.min(0), self.outline.max(0)
         if self.pixels is not None:
-            ys, xs = np.nonzero(self.pixels)
-            first = self.outline[0] + (0 if not len(xs) else [xs.min(), ys.min()])
-            last = self.outline[0] + (0 if not len(xs) else [xs.max() + 1, ys.max() + 1])
-        else:
-            first, last = self.outline.min(0), self.outline.max(0)
+            ys, xs = np.nonzero(self.pixels(size))
+            if len(xs):
+                first, last = (
+                    first + np.array(end) for end in ((xs.min(), ys.min()), (xs.max() + 1, ys.max() + 1))
+                )
         return [float(v) for v in (*first, *(last - first))]
 
 
@@ -68,6 +69,7 @@ def found(
     """Boxes or masks of what was drawn. `task`: what is asked for, or ""; then it is what the shapes are of, or `usual`.
     `labels` in their order; without them they are those of the shapes.
     Raises UserError where the shapes are of both sorts, and nothing was asked for."""
+    drawn = _joined(drawn)
     sorts = Counter("detection" if shape.is_box else "segmentation" for one in drawn for shape in one.shapes)
     if not sorts:
         raise UserError(f"--data: '{root}' ({kind}) has no box and no outline; check what was exported")
@@ -88,9 +90,23 @@ def found(
     return masks(kind, root, folder, drawn, labels)
 
 
+def _joined(drawn: Sequence[Drawn]) -> list[Drawn]:
+    """Each picture once, with the shapes of all files that have some for it."""
+    found: dict[Path, Drawn] = {}
+    for one in drawn:
+        before = found.get(one.picture)
+        if before is not None and before.size != one.size:
+            raise UserError(
+                f"--data: '{one.picture}' was drawn on with {before.size[1]}x{before.size[0]} and with "
+                f"{one.size[1]}x{one.size[0]} pixels; keep one of the files"
+            )
+        found[one.picture] = one if before is None else replace(before, shapes=[*before.shapes, *one.shapes])
+    return list(found.values())
+
+
 def name_from(root: Path, picture: Path) -> str:
     """A picture as a list names it."""
-    return str(picture.relative_to(root)) if picture.is_relative_to(root) else str(picture.resolve())
+    return listable(str(picture.relative_to(root) if picture.is_relative_to(root) else picture.resolve()))
 
 
 def _split(root: Path, folder: Path, drawn: Sequence[Drawn]) -> dict[str, list[Drawn]]:
@@ -115,7 +131,7 @@ def boxes(kind: str, root: Path, folder: Path, drawn: Sequence[Drawn], labels: S
             )  # fmt: skip
             for shape in one.shapes:
                 annotations.append({"id": len(annotations), "image_id": number,
-                                    "category_id": places[shape.label], "bbox": shape.frame})  # fmt: skip
+                                    "category_id": places[shape.label], "bbox": shape.frame(one.size)})  # fmt: skip
         if not images:
             raise UserError(f"--data: '{root}' ({kind}) has nothing for {split}; give it more pictures")
         categories = [{"id": i, "name": label} for label, i in places.items()]
@@ -161,42 +177,44 @@ def mask_of(one: Drawn, values: dict[str, int]) -> np.ndarray:
             f"--data: '{one.picture}' is {own[1]}x{own[0]}, its outlines are of {one.size[1]}x{one.size[0]}; make them "
             "agree"
         )
-    check_pixels(own[1], own[0], f"--data: '{one.picture}'")
     mask = np.zeros(one.size, np.uint8)
     for shape in one.shapes:
-        inside = _inside(shape, one.size)
+        inside = _inside(shape, one.size, f"--data: '{one.picture}'")
         mask[inside] = values[shape.label]
     return mask
 
 
-def _inside(shape: Shape, size: tuple[int, int]) -> np.ndarray:
+def _inside(shape: Shape, size: tuple[int, int], where: str) -> np.ndarray:
     """bool [H, W]: the pixels of a shape."""
     if shape.pixels is not None:
         whole = np.zeros(size, bool)
-        x, y = (int(v) for v in shape.outline[0])
-        part = shape.pixels[max(0, -y) : max(0, size[0] - y), max(0, -x) : max(0, size[1] - x)]
+        x, y = (int(v) for v in np.clip(shape.outline[0], -1e6, 1e6))
+        part = shape.pixels(size)[max(0, -y) : max(0, size[0] - y), max(0, -x) : max(0, size[1] - x)]
         y, x = max(0, y), max(0, x)
         whole[y : y + part.shape[0], x : x + part.shape[1]] = part
         return whole
-    inside = _filled(shape.outline, size)
+    inside = _filled(shape.outline, size, where)
     for hole in shape.holes:
-        inside &= ~_filled(hole, size)
+        inside &= ~_filled(hole, size, where)
     return inside
 
 
-def _filled(outline: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """As COCO's own library fills a polygon."""
+def _filled(outline: np.ndarray, size: tuple[int, int], where: str) -> np.ndarray:
+    """As COCO's own library fills a polygon, which walks along its rim."""
     from pycocotools import mask
 
-    flat = np.clip(outline, -1e5, 1e5).ravel().tolist()
-    return mask.decode(mask.frPyObjects([flat], *size))[..., 0].astype(bool)
+    sides = np.array(size[::-1], float)
+    near = np.clip(outline, -sides, 2 * sides)
+    if np.abs(np.diff(near, axis=0, append=near[:1])).sum() > LONGEST * sides.sum():
+        raise UserError(f"{where}: an outline is {LONGEST} times as long as the picture's sides; mend it")
+    return mask.decode(mask.frPyObjects([near.ravel().tolist()], *size))[..., 0].astype(bool)
 
 
 def outline(points: Any, where: str, least: int = 3) -> np.ndarray:
     """Points as a file holds them -> [n, 2]. Raises UserError for what is none, or fewer than `least`."""
     try:
         found = np.array(points, float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.empty(0)
     if found.ndim != 2 or found.shape[1] != 2 or len(found) < least or not np.isfinite(found).all():
         raise UserError(

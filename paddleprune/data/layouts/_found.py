@@ -1,6 +1,7 @@
 """What the layouts share: how a find is described, pictures in a folder, a split where there is none."""
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,44 +38,81 @@ class Found:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
+def files_below(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """All files with one of the endings, sorted; links to folders are followed, each folder once. Not those in folders of
+    file systems and editors, `.git`, `__MACOSX`."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else [n for n in folders if not n.startswith((".", "__MACOSX"))]
+        if real not in seen:
+            found += [
+                Path(place, name) for name in names if Path(name).suffix.lower() in endings and name[0] != "."
+            ]
+        seen.add(real)
+    return sorted(path for path in found if path.is_file())
+
+
 def pictures_in(folder: Path) -> list[Path]:
-    """All pictures below a folder, sorted; but for those in folders of file systems and editors, `.git`, `__MACOSX`.
-    Raises UserError for a name that no list can hold."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    found = [
-        p for p in found if not any(n.startswith((".", "__MACOSX")) for n in p.relative_to(folder).parts)
-    ]
+    """All pictures below a folder, sorted. Raises UserError for a name that no list can hold."""
+    found = files_below(folder, ENDINGS)
     for path in found:
-        name = str(path.relative_to(folder))
-        if "\t" in name or len(name.splitlines()) > 1 or any("\ud800" <= sign <= "\udfff" for sign in name):
-            raise UserError(
-                f"--data: the picture {name!a} has signs in its name that no list can hold; rename it"
-            )
+        listable(str(path.relative_to(folder)))
     return found
 
 
+def listable(name: str) -> str:
+    """The name of a picture. Raises UserError for one that no list can hold."""
+    if "\t" in name or len(name.splitlines()) > 1 or any("\ud800" <= sign <= "\udfff" for sign in name):
+        raise UserError(
+            f"--data: the picture {name!a} has signs in its name that no list can hold; rename it"
+        )
+    return name
+
+
 def split_of(name: str) -> str:
-    """The split that a path's words name, as `train/x.jpg` or `instances_val2017.json`; "" for none."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((split for split, names in SPLITS.items() if set(names) & set(words)), "")
+    """The split that a path names, as `train/x.jpg` or `instances_val2017.json`; "" for none. A folder that is called
+    like one counts more than one that has the word in its name, a deeper one more than a higher one."""
+    parts = [part.lower() for part in reversed(Path(name).parts)]
+    words = [[part] for part in parts] + [re.split(r"[^a-z]+", part) for part in parts]
+    return next((split for some in words for split, names in SPLITS.items() if set(names) & set(some)), "")
 
 
 def partners(pictures: Sequence[Path], others: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Pictures with the file of their name among `others`: of several the one that lies nearest, `labels/train/1.txt` for
-    `images/train/1.jpg`. Raises UserError where two are as near."""
+    `images/train/1.jpg`, and a file is of one picture alone. What is left alone is said. Raises UserError where two are
+    as near."""
     named: dict[str, list[Path]] = {}
     for other in others:
         named.setdefault(other.stem, []).append(other)
-    pairs = []
+    claims: dict[Path, list[tuple[int, Path]]] = {}
     for picture in pictures:
-        near = {other: len(set(other.parts) & set(picture.parts)) for other in named.get(picture.stem, [])}
+        near = {other: _shared(picture, other) for other in named.get(picture.stem, [])}
         best = [other for other, shared in near.items() if shared == max(near.values())]
         if len(best) > 1:
             raise UserError(
                 f"--data: '{best[0]}' and '{best[1]}' could both be of '{picture}'; keep one of them"
             )
-        pairs += [(picture, other) for other in best]
-    return pairs
+        for other in best:
+            claims.setdefault(other, []).append((near[other], picture))
+    pairs = []
+    for other, some in claims.items():
+        nearest = [picture for shared, picture in some if shared == max(some)[0]]
+        if len(nearest) > 1:
+            raise UserError(
+                f"--data: '{other}' could be of '{nearest[0]}' and of '{nearest[1]}'; keep one of them"
+            )
+        pairs.append((nearest[0], other))
+    alone = sorted(set(pictures) - {picture for picture, _ in pairs})
+    if pairs and alone:
+        log.warning("%d of %d pictures have no file of their name and are left out (the first: %s)",
+                    len(alone), len(pictures), alone[0])  # fmt: skip
+    return sorted(pairs)
+
+
+def _shared(first: Path, second: Path) -> int:
+    """How many folders two files have in common, by name."""
+    return len(set(first.parts[:-1]) & set(second.parts[:-1]))
 
 
 def divided(
@@ -101,6 +139,8 @@ def divided(
         chosen = _some_of_each([kinds[i] for i in rest])
         for number, i in enumerate(rest):
             places[i] = "val" if number in chosen else "train"
+    elif "" in places:
+        log.warning("%d pictures are in no split, while others are in train and val; they are left out", places.count(""))  # fmt: skip
     return {
         split: [item for item, place in zip(items, places, strict=True) if place == split]
         for split in ("train", "val")

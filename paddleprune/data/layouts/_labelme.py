@@ -12,20 +12,21 @@ from ...errors import UserError
 from ...texts import read_json
 from ..images import read_encoded, size_of
 from ._drawn import Drawn, Shape, box, found, label_of, outline
-from ._found import Found, partners, pictures_in
+from ._found import Found, files_below, partners, pictures_in
 
 log = logging.getLogger(__name__)
 
+LOOKED_AT = 50  # files that are looked into
 CORNERS = 72  # of a circle's outline
 FLAT = ("point", "points", "line", "linestrip")
 
 
 def labelme(root: Path, folder: Path, task: str) -> Found | None:
-    files = sorted(path for path in root.rglob("*.json") if path.parent.resolve() != folder.resolve())
-    first = next(iter(files), None)
-    if first is None or _table(first) is None:
+    files = [path for path in files_below(root, (".json",)) if path.parent.resolve() != folder.resolve()]
+    if not any(_table(path) is not None for path in files[:LOOKED_AT]):
         return None
-    pairs = partners(pictures_in(root), files)
+    pictures = pictures_in(root)
+    pairs = partners(pictures, files)
     if not pairs:
         raise UserError(
             f"--data: '{root}' has Labelme files without their pictures; put each picture beside its .json, by the same name"
@@ -33,9 +34,7 @@ def labelme(root: Path, folder: Path, task: str) -> Found | None:
     left_out = Counter[str]()
     drawn = [one for picture, file in pairs if (one := _drawn(picture, file, left_out)) is not None]
     if left_out:
-        log.warning(
-            "%s are left out: they have no area", ", ".join(f"{n} x {k}" for k, n in left_out.items())
-        )
+        log.warning("%s are left out", ", ".join(f"{n} x {k}" for k, n in left_out.items()))
     return found("Labelme", root, folder, drawn, task)
 
 
@@ -83,7 +82,8 @@ def _shape(one: Any, where: str) -> Shape | None:
         )
     if kind == "mask":
         first = np.floor(outline(one.get("points"), where, 1)[:1])
-        return Shape(label, first, pixels=_pixels(one.get("mask"), where))
+        encoded = _decoded(one.get("mask"), where)
+        return Shape(label, first, pixels=lambda size: read_encoded(encoded, size, where))
     if kind == "polygon":
         return Shape(label, outline(one.get("points"), where))
     raise UserError(
@@ -91,9 +91,8 @@ def _shape(one: Any, where: str) -> Shape | None:
     )
 
 
-def _pixels(text: Any, where: str) -> np.ndarray:
+def _decoded(text: Any, where: str) -> bytes:
     try:
-        encoded = base64.b64decode(text, validate=True)
+        return base64.b64decode(text, validate=True)
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: its mask is not a picture in base64; mend or remove it") from error
-    return read_encoded(encoded, where) > 0

@@ -34,7 +34,7 @@ def beside(root: Path, folder: Path, task: str) -> Found | None:
     for kind, names in (("matting", ALPHAS), ("segmentation", MASKS)):
         if task not in ("", kind):
             continue
-        pairs = _in_folders(root, pictures, names) or _by_endings(pictures, ENDINGS[kind])
+        pairs = _in_folders(root, pictures, names) or _beside_each(pictures, ENDINGS[kind])
         if not pairs:
             continue
         lines = [f"{picture.relative_to(root)}\t{other.relative_to(root)}" for picture, other in pairs]
@@ -64,6 +64,12 @@ def _below(root: Path, pictures: Sequence[Path], names: Sequence[str]) -> list[P
     return [p for p in pictures if {part.lower() for part in p.relative_to(root).parts[:-1]} & set(names)]
 
 
+def _beside_each(pictures: Sequence[Path], ending: re.Pattern) -> list[tuple[Path, Path]]:
+    """`7.jpg` and `7_mask.png` in one folder, where most pictures have one: a few stray ones are no data set."""
+    pairs = [(one, other) for one, other in _by_endings(pictures, ending) if one.parent == other.parent]
+    return pairs if 3 * len(pairs) > len(pictures) else []
+
+
 def _by_endings(pictures: Sequence[Path], ending: re.Pattern) -> list[tuple[Path, Path]]:
     """Pictures with those called the same but for an ending: `7.jpg` and `7_mask.png`."""
     others = {path: match[1] for path in pictures if (match := ending.fullmatch(path.stem))}
@@ -85,6 +91,11 @@ def _by_endings(pictures: Sequence[Path], ending: re.Pattern) -> list[tuple[Path
 
 def _of_masks(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
     """Names of the classes, and what stands for them in the masks where that is not 0, 1, 2, ..."""
+    jpegs = [mask for mask in masks if mask.suffix.lower() in (".jpg", ".jpeg")]
+    if jpegs:
+        raise UserError(
+            f"--data: the mask '{jpegs[0]}' is a JPEG, whose values run into each other; save PNGs"
+        )
     if any(is_coloured(mask, "--data") for mask in masks[:LOOKED_AT]):
         return _of_colours(root, masks)
     chosen = [masks[i] for i in np.linspace(0, len(masks) - 1, min(len(masks), LOOKED_AT)).astype(int)]
@@ -97,6 +108,10 @@ def _of_masks(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, A
         else []
     )
     classes = [value for value in values if value != IGNORE]
+    if not classes:
+        raise UserError(
+            f"--data: the masks in '{masks[0].parent}' hold 255 alone, which does not count; check them"
+        )
     if values == [0, 255]:
         return given or ["background", "foreground"], {"mask_values": {0: 0, 255: 1}}
     if len(values) > MOST:
@@ -107,8 +122,9 @@ def _of_masks(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str, A
         return given, {}
     if classes == list(range(len(classes))):
         return [f"class_{i}" for i in classes], {}
-    return [f"value_{value}" for value in classes], {
-        "mask_values": {value: i for i, value in enumerate(classes)}
+    # Numbers that are no indices: then 255 is one of them, and not what does not count.
+    return [f"value_{value}" for value in values], {
+        "mask_values": {value: i for i, value in enumerate(values)}
     }
 
 
@@ -131,8 +147,8 @@ def _of_colours(root: Path, masks: Sequence[Path]) -> tuple[list[str], dict[str,
             f"--data: the masks hold the colour #{strange[0]:06x}, which the table of colours does not name; add it there, as "
             "void if it is to be ignored"
         )
-    if len(labels) > MOST:
-        raise UserError(f"--data: the masks hold {len(labels)} colours; save class indices")
+    if len(labels) >= IGNORE:
+        raise UserError(f"--data: {'the table of colours names' if table else 'the masks hold'} {len(labels)} classes; up to 254 are taken")  # fmt: skip
     values = {
         f"#{colour:06x}": labels.index(name) if name in labels else IGNORE for colour, name in names.items()
     }
@@ -146,9 +162,18 @@ def _colour_table(root: Path) -> dict[int, str]:
         p for p in sorted(root.rglob("*")) if re.fullmatch(r"(.*class_dict\.csv|labelmap\.txt|.*colou?rs?\.(txt|csv))", p.name, re.I)
     ]  # fmt: skip
     table: dict[int, str] = {}
-    for line in read_lines(found[0], "table of colours") if found else []:
-        match = next((row for pattern in ROWS if (row := pattern.fullmatch(line))), None)
+    lines = read_lines(found[0], "table of colours") if found else []
+    for number, line in enumerate(lines, 1):
+        plain = line.replace('"', "")
+        match = next((row for pattern in ROWS if (row := pattern.fullmatch(plain))), None)
         if match and line[0] != "#":
-            red, green, blue = (min(255, int(match[key])) for key in ("red", "green", "blue"))
-            table[red << 16 | green << 8 | blue] = match["name"].strip(' :;,"')
+            red, green, blue = (int(match[key]) for key in ("red", "green", "blue"))
+            name = match["name"].strip(" :;,")
+            if max(red, green, blue) > 255 or not name:
+                raise UserError(
+                    f"{found[0]}:{number}: '{line[:80]}' must be a class and three numbers up to 255; mend it"
+                )
+            table[red << 16 | green << 8 | blue] = name
+    if found and not table:
+        raise UserError(f"--data: '{found[0]}' holds no line `class,red,green,blue`; mend or remove it")
     return table

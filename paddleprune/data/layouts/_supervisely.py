@@ -7,17 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import UserError
 from ...texts import read_json
 from ..images import read_encoded
 from ._drawn import Drawn, Shape, box, found, label_of, outline
-from ._found import Found, split_of
+from ._found import Found, files_below, split_of
 
 log = logging.getLogger(__name__)
 
-LARGEST = 2**26  # bytes of a picture that is packed into a file
+LARGEST = 2**24  # bytes of a picture that is packed into a file
 FLAT = ("point", "line", "polyline", "graph", "cuboid", "cuboid_2d", "any")
 
 
@@ -25,7 +23,7 @@ def supervisely(root: Path, folder: Path, task: str) -> Found | None:
     places = [
         meta.parent for meta in [root / "meta.json", *sorted(root.glob("*/meta.json"))] if _is_meta(meta)
     ]
-    files = [file for place in places for file in sorted(place.glob("*/ann/*.json"))]
+    files = [file for place in places for file in files_below(place, (".json",)) if file.parent.name == "ann"]
     if not files:
         return None
     left_out = Counter[str]()
@@ -54,7 +52,10 @@ def _drawn(file: Path, root: Path, left_out: Counter[str]) -> Drawn:
     if picture is None:
         raise UserError(f"{file}: its picture is not in '{images}'; export the project with its pictures")
     shapes = []
-    for number, one in enumerate(raw.get("objects", [])):
+    objects = raw.get("objects") or []
+    if not isinstance(objects, list):
+        raise UserError(f"{file}: 'objects' is {str(objects)[:40]!r}, no list; export the project again")
+    for number, one in enumerate(objects):
         shape = _shape(one, f"{file}: objects[{number}]")
         if shape is None:
             left_out[str(one.get("geometryType"))] += 1
@@ -71,26 +72,30 @@ def _shape(one: Any, where: str) -> Shape | None:
     if kind == "bitmap":
         raw = one.get("bitmap")
         raw = raw if isinstance(raw, dict) else {}
-        return Shape(label, outline([raw.get("origin")], where, 1), pixels=_pixels(raw.get("data"), where))
+        encoded = _unpacked(raw.get("data"), where)
+        first = outline([raw.get("origin")], where, 1)
+        return Shape(label, first, pixels=lambda size: read_encoded(encoded, size, where))
     points = one.get("points")
     points = points if isinstance(points, dict) else {}
     if kind == "rectangle":
         corners = outline(points.get("exterior"), where, 2)
         return box(label, corners.min(0), corners.max(0) + 1)  # its last pixels belong to it
     if kind == "polygon":
-        holes = [outline(hole, where) for hole in points.get("interior") or []]
+        inner = points.get("interior") or []
+        if not isinstance(inner, list):
+            raise UserError(f"{where}: 'interior' is {str(inner)[:40]!r}, no list; mend or remove it")
+        holes = [outline(hole, where) for hole in inner]
         return Shape(label, outline(points.get("exterior"), where), holes=holes)
     raise UserError(f"{where}: geometryType '{kind!s:.40}' is not known; valid: rectangle, polygon, bitmap")
 
 
-def _pixels(text: Any, where: str) -> np.ndarray:
-    """A bitmap: a picture, packed, in base64; the last channel tells where it is."""
+def _unpacked(text: Any, where: str) -> bytes:
+    """The picture of a bitmap, packed, in base64; its last channel tells where it is."""
     try:
         unpacker = zlib.decompressobj()
         encoded = unpacker.decompress(base64.b64decode(text), LARGEST)
         if unpacker.unconsumed_tail:
             raise ValueError("it unfolds to more than it may")
+        return encoded
     except (TypeError, ValueError, zlib.error) as error:
         raise UserError(f"{where}: its bitmap cannot be read ({error}); export it again") from error
-    pixels = read_encoded(encoded, where)
-    return (pixels if pixels.ndim == 2 else pixels[..., -1]) > 0

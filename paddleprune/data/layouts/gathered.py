@@ -22,8 +22,9 @@ COLUMNS = {
 def gather(found: Found, folder: Path) -> dict[str, int]:
     """Everything of a find in `folder`, lists and tables by the usual names. Returns the pictures of each split."""
     one = _table if found.reader == "coco" else _list
+    taken: dict[Path, Path] = {}
     counts = {
-        split: one(found, name, folder, split)
+        split: one(found, name, folder, split, taken)
         for split, name in (("train", found.train_list), ("val", found.val_list))
     }
     if found.labels:
@@ -32,18 +33,18 @@ def gather(found: Found, folder: Path) -> dict[str, int]:
     return counts
 
 
-def _table(found: Found, name: str, folder: Path, split: str) -> int:
+def _table(found: Found, name: str, folder: Path, split: str, taken: dict[Path, Path]) -> int:
     path = file_of(found.root, name, "COCO file")
     reader = find_reader("coco")(found.root, name)
     raw = read_json(path, "COCO file", 8 * 2**30)
     images = list(zip(raw["images"], reader.annotated, strict=True))
     for image, one in bar(images, f"copy {split}", len(images), "picture"):
-        image["file_name"] = _copied(one.image, found.root, folder)
+        image["file_name"] = _copied(one.image, found.root, folder, taken)
     write_json(folder / f"{split}.json", raw)
     return len(images)
 
 
-def _list(found: Found, name: str, folder: Path, split: str) -> int:
+def _list(found: Found, name: str, folder: Path, split: str, taken: dict[Path, Path]) -> int:
     columns = COLUMNS[found.reader]
     rows = read_list(file_of(found.root, name, "list file"), columns, found.root)
     values = found.settings.get("mask_values")
@@ -51,26 +52,31 @@ def _list(found: Found, name: str, folder: Path, split: str) -> int:
     lines = []
     for number, (where, fields) in enumerate(bar(rows, f"copy {split}", len(rows), "picture")):
         files = fields[:1] if columns.endswith("index") else fields
-        taken = [_copied(inside(found.root, field, where), found.root, folder) for field in files[:1]]
+        names = [_copied(inside(found.root, field, where), found.root, folder, taken) for field in files[:1]]
         if masks is not None:
-            target = make_folder(folder / "masks") / f"{split}_{number:06d}.png"
+            target = make_folder(folder / "indices") / f"{split}_{number:06d}.png"
             write_image(target, masks.read(number)["mask"])
-            taken.append(str(target.relative_to(folder)))
+            names.append(str(target.relative_to(folder)))
         else:
-            taken += [_copied(inside(found.root, field, where), found.root, folder) for field in files[1:]]
-        lines.append("\t".join([*taken, *fields[len(files) :]]))
+            names += [
+                _copied(inside(found.root, field, where), found.root, folder, taken) for field in files[1:]
+            ]
+        lines.append("\t".join([*names, *fields[len(files) :]]))
     write_text(folder / f"{split}_list.txt", "".join(f"{line}\n" for line in lines))
     return len(lines)
 
 
-def _copied(file: Path, root: Path, folder: Path) -> str:
-    """The name, from `folder`, of a file's copy there; of one that is there already its own."""
+def _copied(file: Path, root: Path, folder: Path, taken: dict[Path, Path]) -> str:
+    """The name, from `folder`, of a file's copy there; of one that is there already its own. `taken`: copies and what they
+    are of; a file that was made is never written over."""
     if file.resolve().is_relative_to(folder.resolve()):
         return str(file.resolve().relative_to(folder.resolve()))
     inner = file.is_relative_to(root)
     name = file.relative_to(root) if inner else Path("others", *file.resolve().parts[1:])
-    target = folder / name
-    if not target.exists():
-        make_folder(target.parent)
-        shutil.copyfile(file, target)
+    while (folder / name).exists() and taken.get(folder / name) != file:
+        name = "copies" / name
+    if not (folder / name).exists():
+        make_folder((folder / name).parent)
+        shutil.copyfile(file, folder / name)
+        taken[folder / name] = file
     return str(name)

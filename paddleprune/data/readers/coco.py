@@ -82,7 +82,7 @@ class Reader(BoxReader):
         sides = [image.get("height"), image.get("width")]
         if sides == [None, None]:
             return Labelled(path, where, size_of(path, where), rows_of(rows))
-        height, width = _numbers(sides, 2, f"{where}: height and width")
+        height, width = numbers(sides, 2, f"{where}: height and width")
         if not (0 < height < math.inf and 0 < width < math.inf):
             raise UserError(f"{where}: height and width: {height:g} and {width:g} must be above 0; mend it")
         return Labelled(path, where, (int(height), int(width)), rows_of(rows))
@@ -143,26 +143,27 @@ def is_crowd(one: dict, where: str) -> bool:
 def _box(one: dict, where: str) -> list[float] | None:
     """x, y, width, height: the annotation's box, or that of its polygon; None if it has neither."""
     if one.get("bbox"):
-        return _numbers(one["bbox"], 4, f"{where}: bbox [x, y, width, height]")
+        return numbers(one["bbox"], 4, f"{where}: bbox [x, y, width, height]")
     polygons = one.get("segmentation")
     if not isinstance(polygons, list) or not polygons:
         return None
     flat = [n for part in polygons for n in (part if isinstance(part, list) else [part])]
-    numbers = _numbers(flat, len(flat) - len(flat) % 2, f"{where}: segmentation")
-    xs, ys = numbers[0::2], numbers[1::2]
+    found = numbers(flat, len(flat) - len(flat) % 2, f"{where}: segmentation")
+    xs, ys = found[0::2], found[1::2]
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)] if xs else None
 
 
-def _numbers(values: Any, count: int, what: str) -> list[float]:
+def numbers(values: Any, count: int, what: str) -> list[float]:
+    """So many finite numbers. Raises UserError, begun by `what`, for anything else."""
     try:
         if isinstance(values, (str, dict)):
             raise ValueError
-        numbers = [finite(float(v), what) for v in values]
+        found = [finite(float(v), what) for v in values]
     except (TypeError, ValueError, OverflowError):
-        numbers = []
-    if len(numbers) != count:
+        found = []
+    if len(found) != count:
         raise UserError(f"{what}: {str(values)[:80]} must be {count} numbers; mend it")
-    return numbers
+    return found
 
 
 def _fingerprint(annotated: list[Labelled]) -> str:
