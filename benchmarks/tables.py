@@ -175,7 +175,8 @@ def ours(file: str, to: str, beside: str = "", **more: str) -> str:
     values = [row.get("value", row.get(metric)) for row in (before, after)]
     scale, form = (100, ".1f") if metric in ("acc1", "map", "miou") else (1, ".4f")
     kept = [row.get("nonzero_params", row["params"]) / 1e6 for row in (before, after)]
-    parts = [f"{kept[0]:.3g} -> {kept[1]:.3g} M weights"]
+    word = "non-zero weights" if "nonzero_params" in after else "weights"
+    parts = [f"{kept[0]:.3g} -> {kept[1]:.3g} M {word}"]
     if before["macs"] > 1.01 * after["macs"]:
         parts.append(f"macs {before['macs'] / after['macs']:.1f}x fewer")
     if isinstance(before.get("latency_ms"), dict):

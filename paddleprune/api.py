@@ -55,13 +55,15 @@ class Model:
         eval_metric_loss: float | None = None,
         resume: bool = False,
         resume_checkpoint: str | None = None,
+        prune: Mapping[str, Any] | None = None,
         **train_options: Any,
     ) -> dict[str, Any]:
         """Train, or prune and retrain with `sensitivities_file`; see `pipeline.train`. A model that is trained
         already, or was loaded, goes on from its weights unless `pretrain_weights` names others.
 
         `train_options`: other keys of the config's `train` section, e.g. schedule="step"; PaddleX's own, as
-        lr_decay_epochs and warmup_steps, are taken, too. `resume_checkpoint`: a run's folder, which goes on.
+        lr_decay_epochs and warmup_steps, are taken, too. `resume_checkpoint`: a run's folder, which goes on. `prune`: keys
+        of the config's `prune` section; {"compensate": 0, "align": 1} prunes exactly as PaddleX does.
         Returns the metrics of the best model.
         """
         if resume_checkpoint is not None:
@@ -81,7 +83,7 @@ class Model:
             "early_stop": early_stop_patience,
             **train_options,
         }
-        config = self._config(train_dataset, eval_dataset, train_batch_size, options)
+        config = self._config(train_dataset, eval_dataset, train_batch_size, options, dict(prune or {}))
         metrics = pipeline.train(
             config, save_dir, pretrain_weights, sensitivities_file, eval_metric_loss, resume
         )
@@ -123,7 +125,7 @@ class Model:
             raise UserError(f"{self.name} is not trained yet; call train(), or load_model(dir)")
         return self.model_dir
 
-    def _config(self, train: Dataset, val: Dataset, batch_size: int, options: dict) -> Config:
+    def _config(self, train: Dataset, val: Dataset, batch_size: int, options: dict, prune: dict) -> Config:
         data = {
             "reader": train.reader,
             "root": str(train.data_dir),
@@ -137,7 +139,9 @@ class Model:
             "image_shape": val.image_shape(),
         }
         model = {"name": self.name, "args": self.args}
-        return parse_config({"task": self.task, "model": model, "data": data, "train": options})
+        return parse_config(
+            {"task": self.task, "model": model, "data": data, "train": options, "prune": prune}
+        )
 
 
 def _same(first: str | Path, second: str | Path) -> bool:

@@ -118,9 +118,9 @@ def _voc_dataset(data_dir: str, file_list: str, label_list: str, transforms: lis
     return Dataset(data_dir, file_list, label_list, transforms, "voc", **_without(paddlex))
 
 
-def _coco_dataset(data_dir: str, ann_file: str, transforms: list) -> Dataset:
+def _coco_dataset(data_dir: str, ann_file: str, transforms: list, **paddlex: Any) -> Dataset:
     """A folder and a COCO file, both file names relative to the folder; its categories are the labels."""
-    return Dataset(data_dir, ann_file, "", transforms, "coco")
+    return Dataset(data_dir, ann_file, "", transforms, "coco", **_without(paddlex))
 
 
 datasets = SimpleNamespace(

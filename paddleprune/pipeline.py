@@ -131,9 +131,13 @@ def _beginning(saved: SavedModel, config: Config, batches: Batches) -> str:
     )
 
 
-def describe_groups(config: Config) -> str:
-    """Every convolution and linear layer of the config's model: its group, or why it has none."""
-    _, network, shape = _untrained(config)
+def describe_groups(of: Config | ModelDir) -> str:
+    """Every convolution and linear layer of a config's model, or of a saved one: its group, or why it has none."""
+    if isinstance(of, Config):
+        _, network, shape = _untrained(of)
+    else:
+        saved = checkpoint.load_model(of)
+        network, shape = saved.network, saved.image_shape
     return find_groups(network, shape).describe()
 
 

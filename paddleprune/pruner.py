@@ -42,6 +42,7 @@ from .pruning.plan import Plan, make_plan
 from .pruning.sensitivity import RATIOS, Provenance, Sensitivities
 from .pruning.trusted import trusted_replay
 from .strategies import LeastLoss, Setting, Strategy
+from .strategies.setting import looked_at
 from .weights import fingerprint
 
 log = logging.getLogger(__name__)
@@ -173,7 +174,8 @@ class Pruner:
         curves = {} if table is None else {n: c for n, c in table.curves.items() if n in self.groups}
         if not curves and self.observed is not None and isinstance(strategy, LeastLoss):
             curves = self.observed.curves()
-        ratios = strategy.ratios(Setting(self.groups, list(self.groups), curves, align))
+        seen = looked_at(self.groups, self.network)
+        ratios = strategy.ratios(Setting(self.groups, list(self.groups), curves, align, **seen))
         return make_plan(self.groups, ratios, self._scores(criterion)[1], align)
 
     def narrow(self, plan: Plan) -> nn.Layer:

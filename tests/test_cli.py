@@ -228,6 +228,10 @@ def test_groups_names_every_layer(run, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 53
     assert all("group " in line or "stays whole: " in line for line in lines)
+    assert main(["groups", "--model_dir", run["model"]]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 53
+    assert main(["groups"]) == 2
+    assert "--config, --model_dir: give one of them" in capsys.readouterr().err
 
 
 def test_pictures_are_drawn(run, tmp_path, capsys):

@@ -12,7 +12,7 @@ import paddleprune as pp
 from paddleprune import models
 from paddleprune.errors import UserError
 from paddleprune.models import own
-from paddleprune.strategies import ForTarget, Given, UnderBudget, Uniform
+from paddleprune.strategies import ForTarget, Given, Percentile, Slimming, UnderBudget, Uniform
 
 SHAPE = (3, 8, 8)
 IMAGES = np.random.default_rng(0).normal(size=(5, *SHAPE)).astype("float32")
@@ -62,6 +62,12 @@ def test_strategies_and_kept_layers():
     pruner.sensitivities(energy, ratios=(0.3, 0.6, 0.9))
     plan = pruner.plan(ForTarget(params=0.7))
     assert pruner.cost(plan).params <= 0.7 * pruner.cost().params
+
+
+def test_strategies_that_look_at_the_weights():
+    pruner = pp.Pruner(randomize(Concat()), SHAPE)
+    for strategy in (Percentile(0.4), Slimming(0.4)):
+        assert pruner.cost(pruner.plan(strategy)).params < pruner.cost().params
 
 
 def test_ratios_by_hand():

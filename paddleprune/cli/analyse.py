@@ -113,7 +113,7 @@ def _event(values: dict) -> None:
 
 def _without_how(command: str) -> str:
     """The command without what does not change the file: by how many processes it is found."""
-    return re.sub(r" --(workers|ray)[ =]\S+| --json", "", command)
+    return re.sub(r" --(workers|ray|shard)[ =]\S+| --json", "", command)
 
 
 def _subset(text: str | None) -> int | None:

@@ -23,8 +23,8 @@ def compress(verbs: Any) -> None:
     data_options(verb, 30.0, "for both trainings together, about")
     verb.add_argument(
         "--target", default="size=0.25",
-        help="size=0.25: a quarter of the parameters; macs=0.3, latency=0.5 (measured here); loss=0.01: as small as this "
-        "loss of the metric allows (default: size=0.25)",
+        help="size=0.25: a quarter of the parameters; macs=0.3, latency=0.5 (measured here); loss=0.01: as "
+        "small as this loss of each group, by itself, allows (default: size=0.25)",
     )  # fmt: skip
     verb.add_argument("--save_dir", required=True, help="folder for everything that is made")
     verb.add_argument(

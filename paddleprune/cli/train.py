@@ -133,8 +133,14 @@ def groups(verbs: Any) -> None:
         from .. import pipeline
         from ..config import load_config
 
-        print(pipeline.describe_groups(load_config(options.config, overrides(options))))
+        if (options.config is None) == (options.model_dir is None):
+            raise UserError("--config, --model_dir: give one of them")
+        if options.model_dir is not None and options.set:
+            raise UserError("--set: it changes a config; leave it out beside --model_dir")
+        of = options.model_dir or load_config(options.config, overrides(options))
+        print(pipeline.describe_groups(of))
 
-    verb = add_verb(verbs, run, "groups", "Print every convolution: its group and size, or why it cannot be pruned.",
-                 "--config configs/classification/mobilenet_v2_sample.yml")  # fmt: skip
-    config_options(verb, required=True)
+    verb = add_verb(verbs, run, "groups", "Print every convolution and linear layer: its group and size, or why it cannot be "
+                 "pruned.", "--config configs/classification/mobilenet_v2_sample.yml")  # fmt: skip
+    verb.add_argument("--model_dir", help="best_model/ of a run, in place of a config")
+    config_options(verb, required=False)
