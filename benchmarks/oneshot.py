@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from paddleprune import benchmark
 from paddleprune.engine.pictures import pictures
 from paddleprune.engine.recalibrate import recalibrate
@@ -58,7 +59,7 @@ class Trial:
         self.observed = Observed(self.saved.network, Example(self.shape), self.groups, self.seen)
         self.scores = {
             "l1": criteria.scores("l1_norm", self.groups, self.saved.network), "ours": self.observed.scores(),
-            "taylor": first_order(self.saved.network, self.groups, self.task, labelled(self.data)).scores(),
+            "taylor": first_order(self.saved.network, self.groups, self.task, labelled(self.data, self.task)).scores(),
         }  # fmt: skip
         dense = {"removed": 0.0, "way": "original", **self.metric(self.saved.network)}
         self.rows = [{**dense, "params": self.groups.cost().params}]

@@ -103,7 +103,7 @@ class Prepared:
         if self.job.criterion != criteria.TAYLOR:
             return self.observed
         try:
-            return first_order(self.network, self.groups, task, labelled(self.data))
+            return first_order(self.network, self.groups, task, labelled(self.data, task))
         except KeyError as error:
             raise UserError(
                 f"--criterion: 'taylor' needs {error} with each picture, which the evaluation's transforms do not make; "

@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..modes import evaluating
 from ..pruning.criteria import TAYLOR
 from ..pruning.groups import Group, Groups, Slot
-from ..tasks._base import Task
+from ..tasks._base import Task, names_of
 
 BATCHES = 20  # that are looked at
 CALM = (
@@ -55,9 +55,14 @@ def first_order(network: nn.Layer, groups: Groups, task: Task, batches: Batches)
     return FirstOrder(network, groups, lambda net, batch: task.loss(net, batch)["loss"], batches.epoch())
 
 
-def labelled(data: DataConfig) -> Batches:
-    """As many training pictures as are looked at, classes in proportion, as the evaluation transforms make them."""
-    found = open_dataset(replace(data, train_transforms=data.eval_transforms), "train")
+def labelled(data: DataConfig, task: Task) -> Batches:
+    """As many training pictures as are looked at, classes in proportion, as the evaluation transforms make them, with what
+    the loss needs besides."""
+    made = list(data.eval_transforms)
+    own = dict(zip(names_of(data.train_transforms), data.train_transforms, strict=True))
+    more = [own.get(name, name) for name in task.head.needs if name not in names_of(made)]
+    last = names_of(made).index("Normalize") if "Normalize" in names_of(made) else len(made)
+    found = open_dataset(replace(data, train_transforms=[*made[:last], *more, *made[last:]]), "train")
     some = Subset(found, stratified_order(found)[: BATCHES * data.batch_size])
     return Batches(some, data.batch_size, train=False)
 

@@ -1,6 +1,7 @@
 """The criterion taylor: by hand, without a trace on the network, and through the commands."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import paddle
@@ -11,6 +12,8 @@ from test_fit import config_for
 
 from paddleprune import Pruner
 from paddleprune.cli import main
+from paddleprune.config import load_config
+from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import load_model
 from paddleprune.engine.taylor import FirstOrder
 from paddleprune.errors import UserError
@@ -72,6 +75,17 @@ def test_the_network_is_left_as_it_was(build):
         assert (tensor.numpy() == before[name]).all(), name
     assert modes == [layer.training for layer in network.sublayers()]
     assert all(p.grad is None or not p.grad.numpy().any() for p in network.parameters())
+
+
+def test_a_loss_gets_what_it_needs_besides_the_picture(tmp_path):
+    """MODNet's takes a trimap, which evaluation does without."""
+    data = make("matting", tmp_path / "data", 6, 2)
+    settings = [f"data.root={data}", "train.epochs=0", "model.args.scale=0.25", "model.args.width=8"]
+    config = load_config("configs/matting/modnet_sample.yml", settings)
+    train(config, tmp_path / "dense")
+    pruned = replace(config, prune=replace(config.prune, strategy="uniform", criterion="taylor"))
+    metrics = train(pruned, tmp_path / "pruned", str(tmp_path / "dense/best_model"))
+    assert metrics["pruning"]["criterion"] == "taylor"
 
 
 def test_it_is_chosen_by_name(sample_data, tmp_path):
