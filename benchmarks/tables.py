@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from paddleprune.report import compression_table, sweep_table
+from paddleprune.report import compression_table, scale_of, sweep_table
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from zoo import table as zoo_table
@@ -104,12 +104,12 @@ def quant_table(rows: list[dict]) -> str:
 def oneshot_table(rows: list[dict]) -> str:
     """A line per share of the parameters removed, a column per way; the metric is a fraction."""
     first, metric = rows[0], next(key for key in rows[0] if key not in ("removed", "way", "params"))
-    ways = list(dict.fromkeys(row["way"] for row in rows[1:]))
+    ways, scale = list(dict.fromkeys(row["way"] for row in rows[1:])), scale_of(metric)
     lines = [f"| parameters removed | {' | '.join(ways)} |", "|---" * (len(ways) + 1) + "|"]
-    lines.append(f"| none | {' | '.join(f'{100 * first[metric]:.1f}' for _ in ways)} |")
+    lines.append(f"| none | {' | '.join(f'{scale * first[metric]:.1f}' for _ in ways)} |")
     for removed in sorted({row["removed"] for row in rows[1:]}):
         found = {row["way"]: row[metric] for row in rows if row["removed"] == removed}
-        lines.append(f"| {100 * removed:.0f} % | {' | '.join(f'{100 * found[way]:.1f}' for way in ways)} |")
+        lines.append(f"| {100 * removed:.0f} % | {' | '.join(f'{scale * found[way]:.1f}' for way in ways)} |")
     return "\n".join(lines)
 
 

@@ -79,8 +79,13 @@ std::string title_of(const json& row) {
   return (plain ? label : "class " + std::to_string(row.at("index").get<int>())) + text;
 }
 
+// Of letters; wide pictures are shown smaller.
+int size_on(const cv::Mat& picture) { return std::max(12, picture.cols / 50); }
+
 void write(cv::Mat& picture, const std::string& text, cv::Point place) {
-  cv::putText(picture, text, place, cv::FONT_HERSHEY_SIMPLEX, 0.5, cv::Scalar(255, 255, 0), 1, cv::LINE_AA);
+  const int size = size_on(picture);
+  cv::putText(picture, text, place, cv::FONT_HERSHEY_SIMPLEX, size / 24.0, cv::Scalar(255, 255, 0),
+              std::max(1, size / 14), cv::LINE_AA);
 }
 
 // A hue per class, far from its neighbours'.
@@ -120,21 +125,22 @@ cv::Mat draw(const cv::Mat& picture, const Result& result) {
     for (int y = 0; y < drawn.rows; ++y)
       for (int x = 0; x < drawn.cols; ++x) {
         const uint8_t value = result.map.at<uint8_t>(y, x);
-        const double share = matte ? value / 255.0 : 0.45;
+        const double share = matte ? value / 255.0 : value ? 0.45 : 1.0;  // class 0 stays clear
         const cv::Vec3b other = matte ? plain : colour_of(value);
         auto& pixel = drawn.at<cv::Vec3b>(y, x);
         for (int c = 0; c < 3; ++c)
           pixel[c] = cv::saturate_cast<uint8_t>(share * pixel[c] + (1 - share) * other[c]);
       }
   }
+  const int size = size_on(drawn);
   for (const auto& row : result.facts.value("boxes", json::array())) {
     const auto box = row.at("box").get<std::vector<double>>();
     const cv::Point low(cvRound(box[0]), cvRound(box[1])), high(cvRound(box[2]), cvRound(box[3]));
-    cv::rectangle(drawn, low, high, cv::Scalar(255, 255, 0), 2);
-    write(drawn, title_of(row), {low.x, std::max(12, low.y - 4)});
+    cv::rectangle(drawn, low, high, cv::Scalar(255, 255, 0), std::max(2, size / 7));
+    write(drawn, title_of(row), {low.x, std::max(size, low.y - 4)});
   }
   if (result.facts.contains("top")) {
-    write(drawn, title_of(result.facts.at("top").at(0)), {4, 18});
+    write(drawn, title_of(result.facts.at("top").at(0)), {4, 3 * size / 2});
   }
   return drawn;
 }
