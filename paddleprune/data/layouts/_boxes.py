@@ -29,8 +29,10 @@ def voc(root: Path, folder: Path, task: str) -> Found | None:
 
 
 def yolo(root: Path, folder: Path, task: str) -> Found | None:
-    pictures, texts = pictures_in(root), files_below(root, (".txt",))
-    if not any(_is_yolo(path) for path in texts if path.stem in {picture.stem for picture in pictures}):
+    pictures = pictures_in(root)
+    stems = {picture.stem for picture in pictures}
+    texts = [path for path in files_below(root, (".txt",)) if path.stem in stems]
+    if not any(_is_yolo(path) for path in texts):
         return None
     pairs = partners(pictures, texts)  # an empty file is of a picture with nothing on it
     rows: list[tuple[Path, tuple[int, int], list[tuple[int, np.ndarray, bool]]]] = []
