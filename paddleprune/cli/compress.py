@@ -149,8 +149,8 @@ def _pruned_config(options: Options, folder: Path, dense: Path, what: str, value
     )
     train = replace(
         made.train,
-        learning_rate=made.train.learning_rate / 4,
-        warmup_epochs=0.0,
+        learning_rate=made.train.learning_rate / 2,
+        warmup_epochs=1.0,  # AdamW begins with steps that are too large
         until="dense",
         distill=0.5,
         teacher=str(dense),

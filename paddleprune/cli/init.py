@@ -52,7 +52,7 @@ def _run(options: Options) -> None:
         raise
     write_text(file, dump_config(made))
     side, dense, table = made.data.image_shape[1], f"{folder}/dense", f"{folder}/sensitivities.json"
-    rate = f"train.learning_rate={made.train.learning_rate / 4:.2g}"
+    rate = f"train.learning_rate={made.train.learning_rate / 2:.2g}"
     print(
         f"{found.kind}: {found.task}, {made.model.name} at {side} px, {made.train.epochs} epochs; in {file}"
     )
@@ -63,7 +63,7 @@ def _run(options: Options) -> None:
         ["train", "--config", str(file), "--save_dir", dense],
         ["sensitivity", "--model_dir", f"{dense}/best_model", "--save_file", table],
         ["train", "--config", str(file), "--pretrain_weights", f"{dense}/best_model", "--sensitivities_file", table,
-         "--save_dir", f"{folder}/pruned", "--set", rate],
+         "--save_dir", f"{folder}/pruned", "--set", rate, "train.warmup_epochs=1"],
     ):  # fmt: skip
         print(f"  {shlex.join(['paddleprune', *line])}")
 
