@@ -85,8 +85,8 @@ def _begun(options: Options) -> Path:
     folder = make_folder(apart(checked_path(options.save_dir, "--save_dir"), data))
     asked = {key: getattr(options, key) for key in ("data", "task", "target", "model", "weights", "minutes")}
     begun = folder / "compress.json"
-    if begun.is_file() and {"task": "", **(was := read_json(begun, "job"))} != asked:
-        changed = [key for key in asked if was.get(key, "") != asked[key]]
+    if begun.is_file() and (was := {"task": "", **read_json(begun, "job")}) != asked:
+        changed = [key for key in asked if was.get(key) != asked[key]]
         raise UserError(
             f"--save_dir: '{folder}' was begun with another --{changed[0]}; choose another folder"
         )
@@ -254,7 +254,7 @@ def _sure(after: dict[str, Any]) -> str:
         return ""
     low, high = after["interval"]
     least, most = after["change"]
-    return f"; 95 % sure: {low:.3f} to {high:.3f}, the change {least:+.3f} to {most:+.3f}"
+    return f"; 95 % sure: {low:.4f} to {high:.4f}, the change {least:+.4f} to {most:+.4f}"
 
 
 def _worst_class(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

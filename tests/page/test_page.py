@@ -3,14 +3,16 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from conftest import knowing
 
 from paddleprune.cli import main
-from paddleprune.config import load_config
+from paddleprune.config import dump_config, load_config
 from paddleprune.engine import checkpoint
 from paddleprune.page import html
+from paddleprune.page.facts import _used
 from paddleprune.pipeline import train
 
 CONFIG = "configs/classification/mobilenet_v2_sample.yml"
@@ -211,3 +213,16 @@ def test_classes_and_how_sure_it_is(browser, page_file):
     assert sorted(names) == sorted(facts["rows"][0]["classes"]["values"])
     assert changes == sorted(changes)
     assert " to " in page.locator("#rows").text_content()
+
+
+def test_it_opens_at_the_budget_that_was_used(tmp_path):
+    def saved(strategy, plan="a plan"):
+        folder = tmp_path / strategy
+        folder.mkdir(exist_ok=True)
+        config = load_config(CONFIG, [f"prune.strategy={strategy}", "prune.loss=0.07"])
+        (folder / "config.yml").write_text(dump_config(config))
+        return SimpleNamespace(place=folder / "best_model", plan=plan)
+
+    assert _used([saved("uniform"), saved("under_budget")]) == 0.07
+    assert _used([saved("under_budget"), saved("uniform")]) is None
+    assert _used([saved("under_budget", plan=None)]) is None

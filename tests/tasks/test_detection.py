@@ -3,7 +3,6 @@
 import numpy as np
 import paddle
 import pytest
-from conftest import unaccounted
 
 from paddleprune import models
 from paddleprune.config import load_config
@@ -12,12 +11,7 @@ from paddleprune.data.readers import voc
 from paddleprune.data.sample_data import make
 from paddleprune.data.transforms import Compose
 from paddleprune.errors import UserError
-from paddleprune.models._backbones import BACKBONES
 from paddleprune.pipeline import find_anchors
-from paddleprune.pruning import criteria
-from paddleprune.pruning.groups import find_groups
-from paddleprune.pruning.narrow import narrow
-from paddleprune.pruning.plan import make_plan
 from paddleprune.tasks import make as make_task
 from paddleprune.tasks import of
 
@@ -185,37 +179,6 @@ def test_widths_are_the_usual_ones():
         "yolov3", {"num_classes": 2, "backbone": "mobilenet_v2", "scale": 0.25, "width": 0.125}
     )
     assert [m.shape for m in second(paddle.zeros([1, 3, 64, 64]))] == [[1, 21, n, n] for n in (2, 4, 8)]
-
-
-def test_darknet_has_its_published_size():
-    """41,609,928 parameters, 1,025,000 of them in the classifier that is left out; moving averages are none."""
-    network = BACKBONES["darknet53"](1.0)
-    counted = sum(
-        p.size for name, p in network.named_parameters() if not name.endswith(("_mean", "_variance"))
-    )
-    assert counted == 41_609_928 - 1_025_000
-    assert [x.shape[1] for x in network(paddle.zeros([1, 3, 32, 32]))] == [1024, 512, 256]
-
-
-@pytest.mark.parametrize("name", BACKBONES)
-def test_every_backbone_is_read_at_three_strides_and_can_be_pruned(name):
-    args = {"num_classes": 2, "backbone": name, "width": 0.0625}
-    args |= {} if name.startswith("resnet") else {"scale": 0.25}
-    network = models.build("yolov3", args)
-    network.eval()
-    assert [m.shape for m in network(paddle.zeros([1, 3, 64, 64]))] == [[1, 21, n, n] for n in (2, 4, 8)]
-    groups = find_groups(network, (3, 64, 64))
-    assert not unaccounted(network, groups)
-    inside = [group for group in groups if group.startswith("backbone.")]
-    assert len(inside) >= 10, groups.reasons
-    if name.startswith("resnet"):
-        with pytest.raises(UserError, match="has the widths that it has"):
-            models.build("yolov3", {**args, "scale": 0.5})
-    else:
-        before = groups.cost().params
-        plan = make_plan(groups, dict.fromkeys(groups, 0.3), criteria.scores("l1_norm", groups, network))
-        narrow(network, plan, (3, 64, 64), groups)  # compares it with the masked network
-        assert sum(p.size for p in network.parameters()) < 0.75 * before
 
 
 # what lies on a picture moves along --------------------------------------------------------
