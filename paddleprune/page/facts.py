@@ -131,7 +131,7 @@ def _provenance(table: Sensitivities) -> dict[str, Any]:
     p = table.provenance
     return {
         "model": p.model, "images": p.images, "metric": p.metric, "criterion": p.criterion, "data": p.data,
-        "weights": p.weights, **table.note,
+        "weights": p.weights, "compensated": p.compensated, **table.note,
     }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ function budget() {
   const slider = $("slider");
   const names = Object.keys(b.groups);
   slider.max = b.steps.length - 1;
-  slider.value = Math.max(0, b.steps.findIndex((step) => step.budget >= (b.chosen ?? 0.05) - 1e-9));
+  slider.value = Math.max(0, b.steps.findIndex((step) => step.budget >= (b.chosen ?? (b.provenance.compensated ? 0.01 : 0.05)) - 1e-9));
   const update = () => {
     const step = b.steps[slider.value];
     $("chosen").textContent = step.budget.toFixed(3);
