@@ -1,4 +1,5 @@
-"""Seconds of a training step of MobileNetV2 with Paddle's depthwise convolutions and with ours, in turns.
+"""Seconds of a training step: as Paddle does it, with our depthwise convolutions, and with all that we do for a CPU (MKL with
+AVX2 where it would not take it, memory kept from step to step), in turns, each in a process of its own.
 
 OMP_NUM_THREADS=1 python benchmarks/training_step.py --json benchmarks/results/training_step.json
 """
@@ -7,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,56 +16,105 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from paddleprune import models
-from paddleprune.benchmark import machine
-from paddleprune.config import TrainConfig
-from paddleprune.engine.depthwise import fast_depthwise
-from paddleprune.engine.fit import Run, make_optimizer, step
-from paddleprune.files import write_json
-from paddleprune.tasks import of
+from paddleprune.processor import MKL, kept_memory
 
-CASES = ((0.35, 32, 32), (0.35, 48, 32), (1.0, 128, 16))  # scale, pixels, batch
-WAYS = {"paddle": lambda network: contextlib.nullcontext(), "ours": fast_depthwise}
+CASES = (  # network, its arguments, pixels, batch
+    ("mobilenet_v2", {"scale": 0.35}, 32, 32),
+    ("mobilenet_v2", {"scale": 0.35}, 48, 32),
+    ("mobilenet_v2", {}, 128, 16),
+    ("paddle.vision.resnet18", {}, 96, 16),
+)
+WAYS = ("paddle", "depthwise", "ours")
 
 
-def measure(scale: float, pixels: int, batch: int, turns: int) -> dict:
-    """A row: medians over `turns` steps of each way, one after the other."""
-    network = models.build("mobilenet_v2", {"num_classes": 10, "scale": scale})
+def work(way: str) -> None:
+    """In a process of its own: for each line, the number of a case, a line with the seconds of a step."""
+    from paddleprune.engine.depthwise import fast_depthwise
+    from paddleprune.engine.fit import step
+
+    known = {}
+    for line in sys.stdin:
+        number = int(line)
+        if number not in known:
+            known[number] = prepared(*CASES[number])
+        run, data = known[number]
+        with contextlib.ExitStack() as stack:
+            if way != "paddle":
+                stack.enter_context(fast_depthwise(run.network))
+            if way == "ours":
+                stack.enter_context(kept_memory())
+                step(run, data)  # memory is there when an epoch goes on
+            start = time.perf_counter()
+            step(run, data)
+            print(time.perf_counter() - start, flush=True)
+
+
+def prepared(name: str, arguments: dict, pixels: int, batch: int) -> tuple:
+    """A run of the network and a batch."""
+    from paddleprune import models
+    from paddleprune.config import TrainConfig
+    from paddleprune.engine.fit import Run, make_optimizer
+    from paddleprune.tasks import of
+
+    network = models.build(name, {"num_classes": 10, **arguments})
     train = TrainConfig(epochs=1, optimizer="adamw", learning_rate=1e-4)
     optimizer, schedule = make_optimizer(network, train, 1000)
-    run = Run(
-        network,
-        of("classification", "mobilenet_v2", list("abcdefghij")),
-        range(1000),
-        train,
-        optimizer,
-        schedule,
-    )
+    task = of("classification", name, list("abcdefghij"))
     images = np.random.default_rng(0).random((batch, 3, pixels, pixels), np.float32)
-    data = {"image": images, "label": np.arange(batch) % 10}
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    return Run(network, task, range(1000), train, optimizer, schedule), {
+        "image": images,
+        "label": np.arange(batch) % 10,
+    }
+
+
+def started(way: str) -> subprocess.Popen:
+    environment = {**os.environ, "GLOG_minloglevel": "2"}
+    environment.pop(MKL, None)
+    if way != "ours":
+        environment[MKL] = "0"  # MKL's own choice
+    command = [sys.executable, __file__, "--json", "-", "--way", way]
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )  # fmt: skip
+
+
+def measure(number: int, workers: dict[str, subprocess.Popen], turns: int) -> dict:
+    """A row: medians over `turns` steps of each way, one after the other."""
+    seconds: dict[str, list[float]] = {way: [] for way in workers}
     for turn in range(turns + 1):
-        for way, changed in WAYS.items():
-            with changed(network):
-                start = time.perf_counter()
-                step(run, data)
-                if turn:  # the first one warms up
-                    seconds[way].append(time.perf_counter() - start)
+        for way, worker in workers.items():
+            print(number, file=worker.stdin, flush=True)
+            found = float(worker.stdout.readline())
+            if turn:  # the first one warms up
+                seconds[way].append(found)
     medians = {way: round(float(np.median(times)), 4) for way, times in seconds.items()}
+    name, arguments, pixels, batch = CASES[number]
     faster = round(medians["paddle"] / medians["ours"], 2)
-    return {"scale": scale, "pixels": pixels, "batch": batch, "seconds": medians, "faster": faster}
+    case = {"model": name, **arguments, "pixels": pixels, "batch": batch}
+    return {**case, "seconds": medians, "faster": faster}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--json", required=True)
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    rows = [measure(*case, options.turns) for case in CASES]
+    if options.way:
+        return work(options.way)
+    from paddleprune.benchmark import machine
+    from paddleprune.files import write_json
+
+    workers = {way: started(way) for way in WAYS}
+    rows = [measure(number, workers, options.turns) for number in range(len(CASES))]
+    for worker in workers.values():
+        worker.stdin.close()
+        worker.wait()
     threads = os.environ.get("OMP_NUM_THREADS", "")
     command = f"OMP_NUM_THREADS={threads} python benchmarks/training_step.py " + " ".join(sys.argv[1:])
     write_json(Path(options.json), {"command": command, **machine(), "rows": rows})
     print(json.dumps(rows, indent=1))
+    return None
 
 
 if __name__ == "__main__":

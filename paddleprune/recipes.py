@@ -19,6 +19,7 @@ from .engine.depthwise import fast_depthwise
 from .engine.fit import Run, make_optimizer, step
 from .engine.start import new_model, open_splits
 from .files import shipped
+from .processor import kept_memory
 from .scaled import scaled
 from .tasks import make
 from .texts import read_yaml
@@ -121,7 +122,7 @@ def _seconds_a_step(config: Config, train_set: Dataset, batches: Batches) -> flo
     optimizer, schedule = make_optimizer(saved.network, config.train, len(batches))
     run = Run(saved.network, task, batches, config.train, optimizer, schedule)
     stamps = []
-    with fast_depthwise(run.network):
+    with kept_memory(), fast_depthwise(run.network):
         for batch in itertools.islice(batches.epoch(), 6):
             step(run, batch)
             stamps.append(time.perf_counter())

@@ -14,6 +14,7 @@ ROWS = [
     [
         "__version__",
         "errors",
+        "processor",
         "files",
         "texts",
         "lookup",

@@ -11,6 +11,7 @@ from paddle import nn
 from ..config import TrainConfig
 from ..data.dataset import Batches
 from ..errors import UserError
+from ..processor import kept_memory
 from ..tasks._base import Task
 from . import ranks
 from .checkpoint import State
@@ -73,7 +74,7 @@ def fit(run: Run, hooks: list[Hook]) -> None:
         for epoch in range(run.state.epoch, run.train.epochs):
             if run.stop:
                 break
-            with fast_depthwise(run.network):
+            with kept_memory(), fast_depthwise(run.network):
                 for batch in run.batches.epoch(epoch, start=run.state.batch):
                     losses = step(run, batch, hooks)
                     for hook in hooks:

@@ -1,0 +1,45 @@
+"""What makes Paddle faster on a CPU, and is off by default. No Paddle is loaded here."""
+
+import ctypes
+import os
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+
+MKL = "MKL_DEBUG_CPU_TYPE"  # environment variable of the MKL of 2019 that Paddle brings
+AVX2 = "5"
+# glibc's malloc.h
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+DEFAULTS = {TRIM_THRESHOLD: 128 * 1024, MMAP_MAX: 65536}
+MOST = 2**31 - 1
+
+
+def use_avx2(environment: MutableMapping[str, str] = os.environ, cpuinfo: str = "/proc/cpuinfo") -> None:
+    """Let MKL multiply matrices with AVX2 on processors that are not Intel's, where it takes SSE unless it is told to:
+    convolutions are three to four times faster. Counts if it comes before MKL's first product; what the
+    user has set stays."""
+    try:
+        text = Path(cpuinfo).read_text(errors="replace")
+    except OSError:  # not on Linux: it is as fast as it is
+        return
+    vendor = next((line for line in text.splitlines() if line.startswith("vendor_id")), "")
+    if vendor.endswith(("AuthenticAMD", "HygonGenuine")) and " avx2 " in text and " fma " in text:
+        environment.setdefault(MKL, AVX2)
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Inside the block memory that is freed stays with the process, and is given back at its end. Paddle asks for every
+    feature map anew; each time the system must clear its pages, which is up to a third of a training step."""
+    libc = ctypes.CDLL(None)
+    known = hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim")  # glibc's
+    if known:
+        libc.mallopt(MMAP_MAX, 0)
+        libc.mallopt(TRIM_THRESHOLD, MOST)
+    try:
+        yield
+    finally:
+        if known:
+            for option, value in DEFAULTS.items():
+                libc.mallopt(option, value)
+            libc.malloc_trim(0)
