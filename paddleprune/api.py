@@ -246,6 +246,26 @@ def _analysis(
     return _sensitivities(model, save_file, dataset, batch_size, **more)
 
 
+def _export_quant_model(
+    model: Model, test_dataset: Dataset, batch_size: int = 2, batch_num: int = 10, save_dir: str = "./quant_model",
+    cache_dir: str | None = None, *, algo: str = "KL", export_format: str = "onnx",
+) -> dict[str, Any]:  # fmt: skip
+    """Post-training quantisation to 8-bit integers, of weights and of what layers are fed; the manifest of the export.
+
+    Ranges are seen on `batch_size` x `batch_num` pictures of `test_dataset`. `algo`: KL, as PaddleX has it, or min_max;
+    `export_format`: onnx or openvino, whose kernels calculate with integers. `cache_dir` is not needed. Raises UserError, with
+    nothing written, where the metric loses more than 5 % of itself."""
+    folder, list_file = model.source(test_dataset)
+    for name, value in (("batch_size", batch_size), ("batch_num", batch_num)):
+        if type(value) is not int or value < 1:
+            raise UserError(f"{name}: {value!r} is out of range; it must be a whole number, 1 or more")
+    return pipeline.export_model(
+        model.trained(), save_dir, export_format, quant="int8", algorithm=algo,
+        calibration=batch_size * batch_num, source=(str(folder), str(list_file)),
+    )  # fmt: skip
+
+
 slim = SimpleNamespace(
-    cal_params_sensitivities=_sensitivities, visualize=_visualize, prune=SimpleNamespace(analysis=_analysis)
-)
+    cal_params_sensitivities=_sensitivities, visualize=_visualize, export_quant_model=_export_quant_model,
+    prune=SimpleNamespace(analysis=_analysis),
+)  # fmt: skip

@@ -12,9 +12,11 @@ def export(verbs: Any) -> None:
 
         if options.images < 1:
             raise UserError(f"--images: {options.images} is out of range; it must be 1 or more")
+        if options.quant_images < 1:
+            raise UserError(f"--quant_images: {options.quant_images} is out of range; it must be 1 or more")
         manifest = pipeline.export_model(
             options.model_dir, options.save_dir, options.format, options.targets,
-            options.dataset, options.images, options.quant,
+            options.dataset, options.images, options.quant, options.quant_algorithm, options.quant_images,
         )  # fmt: skip
         parity = manifest["parity"]
         bound = "quantised" if options.quant else f"tolerance {parity['tolerance']:.0e}"
@@ -39,7 +41,15 @@ def export(verbs: Any) -> None:
     verb.add_argument(
         "--quant",
         default="",
-        help="of lite: store the weights as int8 or int16; the metric is checked",
+        help="lite: store the weights as int8 or int16; onnx, openvino: int8, and calculate with it; the metric is checked",
+    )
+    verb.add_argument(
+        "--quant_algorithm",
+        default="KL",
+        help="how onnx and openvino choose the ranges of what layers are fed: KL or min_max (default: KL)",
+    )
+    verb.add_argument(
+        "--quant_images", type=int, default=64, help="training pictures for these ranges (default: 64)"
     )
     verb.add_argument("--dataset", help="folder of the data to check on (default: the training's)")
     verb.add_argument(

@@ -1,8 +1,9 @@
 """The formats that a network can be exported to, by name: one file each in this folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from paddle import nn
 
 from ..engine.evaluate import Forward
@@ -11,6 +12,7 @@ from ..lookup import suggest
 from . import inference, lite, mnn, ncnn, onnx, openvino
 from ._runtime import Exported, Runtime
 from .inference import export_inference
+from .integers import ALGORITHMS
 from .quantised import with_convolutions
 
 RUNTIMES = {module.RUNTIME.name: module.RUNTIME for module in (inference, lite, onnx, openvino, ncnn, mnn)}
@@ -33,14 +35,47 @@ def runtime(name: str, option: str) -> Runtime:
     return RUNTIMES[name]
 
 
+@dataclass(frozen=True)
+class Quant:
+    """Integers of `bits`, int8 or int16. Runtimes that calculate with them ask for `images` [n, C, H, W] to see what layers
+    are fed, and choose ranges by `algorithm`."""
+
+    bits: str
+    images: Callable[[], np.ndarray]
+    algorithm: str = "KL"
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise UserError(
+                f"--quant_algorithm: '{self.algorithm}' is not known; {suggest(self.algorithm, ALGORITHMS)}"
+            )
+
+
 def make(
-    form: str, network: nn.Layer, image_shape: tuple[int, ...], targets: Sequence[str], quant: str = ""
+    form: str,
+    network: nn.Layer,
+    image_shape: tuple[int, ...],
+    targets: Sequence[str],
+    quant: Quant | None = None,
 ) -> Made:
-    """Export the deployed `network`. `targets`: of lite, x86 and arm; `quant`: of lite, int8 or int16. Raises
-    UserError for an unknown format, target or quantisation."""
+    """Export the deployed `network`. `targets`: of lite, x86 and arm. Raises UserError for an unknown format,
+    target or quantisation."""
     used = runtime(form, "--format")
-    if quant and not used.quants:
-        raise UserError(f"--quant: the format '{form}' takes none; leave it out or use --format lite")
-    exported = export_inference(with_convolutions(network) if quant else network, image_shape)
-    converted = used.convert(exported, targets, quant)
+    if quant and quant.bits not in used.quants:
+        _refuse(used, quant.bits)
+    if quant and used.calibrate:
+        exported = export_inference(network, image_shape)
+        converted = used.calibrate(exported, quant.images(), quant.algorithm)
+    else:
+        exported = export_inference(with_convolutions(network) if quant else network, image_shape)
+        converted = used.convert(exported, targets, quant.bits if quant else "")
     return Made(converted.files, exported, used.title, used.forward(converted, exported))
+
+
+def _refuse(used: Runtime, bits: str) -> None:
+    if used.quants:
+        raise UserError(f"--quant: '{bits}' is not known; {suggest(bits, used.quants)}")
+    takers = [name for name, runtime in RUNTIMES.items() if runtime.quants]
+    raise UserError(
+        f"--quant: the format '{used.name}' takes none; leave it out or use --format {', '.join(takers)}"
+    )

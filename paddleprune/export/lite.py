@@ -55,8 +55,6 @@ def convert(exported: Exported, target: str, quant: str = "") -> bytes:
     require()
     if target not in TARGETS:
         raise UserError(f"--targets: '{target}' is not known; valid: {', '.join(TARGETS)}")
-    if quant not in ("", *QUANTS):
-        raise UserError(f"--quant: '{quant}' is not known; valid: {', '.join(QUANTS)}")
     converted, message = _optimize(exported.model, exported.weights, target, quant)
     if converted is None:
         operator = _find_culprit(exported.model, exported.weights, target)

@@ -13,6 +13,7 @@ from paddle.base.proto import framework_pb2
 from ..errors import UserError
 from ..files import scratch_folder
 from ._runtime import Converted, Exported, Runtime
+from .integers import quantised
 
 OPSET = 13
 _EXPORT = """
@@ -135,4 +136,11 @@ def _open(here: bytes, exported: Exported, threads: int) -> Callable[[Any], list
     return lambda images: run(opened, images)
 
 
-RUNTIME = Runtime("onnx", "ONNX Runtime", "onnxruntime", ("model.onnx",), _convert, _open)
+def _calibrate(exported: Exported, images: np.ndarray, algorithm: str) -> Converted:
+    model = quantised(convert(exported), images, algorithm)
+    return Converted({"model.onnx": model}, model)
+
+
+RUNTIME = Runtime(
+    "onnx", "ONNX Runtime", "onnxruntime", ("model.onnx",), _convert, _open, quants=("int8",), calibrate=_calibrate
+)

@@ -9,6 +9,7 @@ from ..errors import UserError
 from ..files import scratch_folder
 from . import onnx
 from ._runtime import Converted, Exported, Runtime
+from .integers import quantised
 
 INSTALL = "pip install openvino==2025.4.1"
 
@@ -26,7 +27,12 @@ def convert(exported: Exported) -> tuple[bytes, bytes]:
             model = ov.Core().read_model(f"{folder}/model.pdmodel", f"{folder}/model.pdiparams")
         except RuntimeError:
             model = ov.Core().read_model(onnx.convert(exported))
-        ov.save_model(model, f"{folder}/model.xml", compress_to_fp16=False)
+    return _saved(model)
+
+
+def _saved(model: Any) -> tuple[bytes, bytes]:
+    with scratch_folder() as folder:
+        _library().save_model(model, f"{folder}/model.xml", compress_to_fp16=False)
         return (folder / "model.xml").read_bytes(), (folder / "model.bin").read_bytes()
 
 
@@ -63,4 +69,12 @@ def _open(here: tuple[bytes, bytes], exported: Exported, threads: int) -> Callab
     return lambda images: run(model, images)
 
 
-RUNTIME = Runtime("openvino", "OpenVINO", "openvino", ("model.xml", "model.bin"), _convert, _open)
+def _calibrate(exported: Exported, images: np.ndarray, algorithm: str) -> Converted:
+    made = _saved(_library().Core().read_model(quantised(onnx.convert(exported), images, algorithm)))
+    return Converted(dict(zip(RUNTIME.files, made, strict=True)), made)
+
+
+RUNTIME = Runtime(
+    "openvino", "OpenVINO", "openvino", ("model.xml", "model.bin"), _convert, _open, quants=("int8",),
+    calibrate=_calibrate,
+)  # fmt: skip

@@ -230,7 +230,7 @@ def test_an_older_export_goes_with_its_manifest(sample_data, tmp_path):
 def test_integers_as_weights_say_nearly_the_same(net, quant, near):
     network = randomize(net())
     before = {name: t.numpy().copy() for name, t in network.state_dict().items()}
-    made = formats.make("lite", network, TOY_SHAPE, ["x86"], quant)
+    made = formats.make("lite", network, TOY_SHAPE, ["x86"], formats.Quant(quant, images))
     expected = network(paddle.to_tensor(images())).numpy()
     (output,) = made.forward(images())[0]
     assert np.abs(output.reshape(expected.shape) - expected).max() < near * max(1, np.abs(expected).max())
@@ -242,17 +242,19 @@ def test_integers_as_weights_say_nearly_the_same(net, quant, near):
 def test_integers_make_the_file_smaller():
     network = models.build("mobilenet_v2", {"num_classes": 3, "scale": 0.5})
     network.eval()
-    sizes = {q: len(formats.make("lite", network, (3, 32, 32), ["arm"], q).files["model_arm.nb"])
+    sizes = {q: len(formats.make("lite", network, (3, 32, 32), ["arm"], q and formats.Quant(q, images)).files["model_arm.nb"])
              for q in ("", "int16", "int8")}  # fmt: skip
     assert sizes[""] > 1.6 * sizes["int16"] > 2 * sizes["int8"]
 
 
 def test_quantisation_of_other_formats_is_refused():
     with pytest.raises(UserError, match=r"--quant: the format 'inference' takes none"):
-        formats.make("inference", randomize(TOY_NETS[0]()), TOY_SHAPE, [], "int8")
+        formats.make("inference", randomize(TOY_NETS[0]()), TOY_SHAPE, [], formats.Quant("int8", images))
     if lite.installed():
-        with pytest.raises(UserError, match=r"--quant: 'int4' is not known; valid: int8, int16"):
-            formats.make("lite", randomize(TOY_NETS[0]()), TOY_SHAPE, ["x86"], "int4")
+        with pytest.raises(UserError, match=r"--quant: 'int4' is not known; did you mean 'int"):
+            formats.make("lite", randomize(TOY_NETS[0]()), TOY_SHAPE, ["x86"], formats.Quant("int4", images))
+    with pytest.raises(UserError, match=r"--quant_algorithm: 'kl' is not known; valid: KL, min_max"):
+        formats.Quant("int8", images, "kl")
 
 
 def test_a_quantised_file_may_differ_but_not_lose():

@@ -1,0 +1,118 @@
+"""Files that calculate with integers."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import paddle
+import pytest
+from conftest import TOY_SHAPE, Chain, Depthwise, Grouped, Residual, randomize
+
+import paddleprune as pp
+from paddleprune import models
+from paddleprune.cli import main
+from paddleprune.errors import UserError
+from paddleprune.export import formats
+from paddleprune.export.integers import behind_weights
+from paddleprune.tasks import of
+
+pytest.importorskip("paddle2onnx")
+
+
+def images(shape=TOY_SHAPE, count=24, seed=5):
+    return np.random.default_rng(seed).normal(size=(count, *shape)).astype("float32")
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("algorithm", ["KL", "min_max"])
+@pytest.mark.parametrize("net", [Chain, Residual, Depthwise, Grouped])
+def test_integers_say_nearly_the_same(net, algorithm, form):
+    if form == "openvino":
+        pytest.importorskip("openvino")
+    network = randomize(net())
+    made = formats.make(form, network, TOY_SHAPE, [], formats.Quant("int8", images, algorithm))
+    expected = network(paddle.to_tensor(images(seed=6))).numpy()
+    (output,) = made.forward(images(seed=6))[0]
+    apart = np.square(output - expected).mean() / np.square(expected - expected.mean()).mean()
+    assert 0 < apart < 0.02  # of the variance; 0 would be floats
+
+
+def test_weights_are_stored_as_integers_and_the_file_is_small():
+    network = models.build("mobilenet_v2", {"num_classes": 3, "scale": 0.5})
+    network.eval()
+    shape = (3, 32, 32)
+    made = [
+        formats.make("onnx", network, shape, [], quant).files["model.onnx"]
+        for quant in (None, formats.Quant("int8", lambda: images(shape, 4), "min_max"))
+    ]
+    assert len(made[0]) > 3 * len(made[1])
+    graph = onnx.load_from_string(made[1]).graph
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    read = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    made_by = {name: node for node in graph.node for name in node.output}
+    assert len(read) == 52
+    for name in read:
+        assert made_by[name].op_type == "DequantizeLinear"
+        assert kinds[made_by[name].input[0]] == onnx.TensorProto.INT8
+
+
+def test_what_leads_to_no_weights_stays_in_floats():
+    def node(kind, name, inputs, outputs):
+        return SimpleNamespace(op_type=kind, name=name, input=inputs, output=outputs)
+
+    nodes = [
+        node("Conv", "first", ["x", "w"], ["a"]),
+        node("Shape", "size", ["a"], ["s"]),
+        node("Relu", "between", ["a"], ["b"]),
+        node("Gemm", "last", ["b", "v"], ["c"]),
+        node("Exp", "boxes", ["c"], ["d"]),
+        node("Reshape", "shaped", ["d", "s"], ["e"]),
+    ]
+    assert behind_weights(nodes) == ["shaped", "boxes", "size"]
+
+
+def test_of_a_detector_the_decoding_of_boxes_stays_in_floats():
+    network = models.build("yolov3", {"num_classes": 3, "scale": 0.25, "width": 0.0625})
+    network.eval()
+    deployed = of("detection", "yolov3", ["a", "b", "c"]).head.deployed(network)
+    shape = (3, 64, 64)
+    made = formats.make("onnx", deployed, shape, [], formats.Quant("int8", lambda: images(shape, 2), "min_max"))
+    graph = onnx.load_from_string(made.files["model.onnx"]).graph
+    made_by = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        if node.op_type in ("Exp", "NonMaxSuppression", "TopK"):
+            assert all(
+                made_by[name].op_type != "DequantizeLinear" for name in node.input if name in made_by
+            )
+    boxes, numbers = made.forward(images(shape, 2))[0][:2]
+    assert boxes.shape[-1] == 6
+    assert len(numbers) == 2
+
+
+def test_the_face_writes_a_file_of_integers_and_says_what_it_lost(sample_data, tmp_path):
+    train, val = (
+        pp.datasets.ImageNet(str(sample_data), name, "labels.txt") for name in ("train_list.txt", "val_list.txt")
+    )  # fmt: skip
+    model = pp.cls.MobileNetV2(num_classes=10, scale=0.35)
+    options = {"train_batch_size": 32, "learning_rate": 0.003, "optimizer": "adamw"}
+    model.train(6, train, val, save_dir=str(tmp_path / "run"), **options)
+    for wrong in ({"algo": "hist"}, {"batch_num": 0}, {"export_format": "lite8"}):
+        with pytest.raises(UserError, match=r"KL, min_max|batch_num: 0|'lite8' is not known"):
+            pp.slim.export_quant_model(model, val, save_dir=str(tmp_path / "int8"), **wrong)
+    assert not (tmp_path / "int8").exists()
+    model_dir = str(tmp_path / "run" / "best_model")
+    command = ["export", "--model_dir", model_dir, "--save_dir", str(tmp_path / "cli"), "--format", "onnx"]
+    assert main([*command, "--quant", "int8", "--quant_images", "0"]) == 2
+    assert main([*command, "--quant", "int16"]) == 2
+    try:
+        manifest = pp.slim.export_quant_model(model, val, save_dir=str(tmp_path / "int8"), cache_dir="x")
+    except UserError as error:  # six epochs are few: the metric may depend on a picture
+        assert "a loss of more than 5 %" in str(error)
+        return
+    written = json.loads((tmp_path / "int8" / "manifest.json").read_text())
+    assert written["quant"] == "int8"
+    assert written["parity"] == manifest["parity"]
+    assert manifest["parity"]["tolerance"] is None
+    assert not Path("x").exists()
