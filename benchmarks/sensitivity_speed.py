@@ -4,7 +4,7 @@
 
 All engines evaluate the same images at the same ratios (0.1 ... 0.9) of the same weights, each in a
 process of its own, taking turns; the median of the turns counts (the plain path, whose values are the
-reference, takes one). PaddleSlim and the plain path pay a
+reference, takes one). PaddleSlim runs with MKL's own choice for the processor. PaddleSlim and the plain path pay a
 whole evaluation per point, whatever the group, so a few groups (--slow_groups) are enough to know
 their time per point; replay does all groups, as early ones cost it more than late ones. Reading the
 images, importing packages and tracing the network is not timed; building predictors is.
@@ -26,6 +26,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from paddleprune.processor import MKL
+
 ENGINES = ("paddleslim", "plain", "replay", "replay_budget")
 SLOW = ("paddleslim", "plain")
 
@@ -102,6 +104,8 @@ def ask(turn: Turn) -> dict:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, __file__, *sys.argv[1:], "--turn", json.dumps(dataclasses.asdict(turn))]
         environment = {**os.environ, "ANSWER": str(answer)}
+        if turn.engine == "paddleslim":
+            environment[MKL] = "0"  # as it is without us
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])

@@ -50,14 +50,13 @@ def speed_table(rows: list[dict]) -> str:
 
 
 def step_table(rows: list[dict]) -> str:
-    """Seconds of a training step, with Paddle's depthwise convolutions and with ours."""
-    lines = ["| width | pixels | batch | Paddle's, s | ours, s | faster |", "|---" * 6 + "|"]
+    """Seconds of a training step: Paddle's, with our depthwise convolutions, with all that we do."""
+    head = "| network | pixels | batch | Paddle's, s | our depthwise convolutions, s | all, s | faster |"
+    lines = [head, "|---" * 7 + "|"]
     for row in rows:
-        seconds = row["seconds"]
-        lines.append(
-            f"| {row['scale']:g} | {row['pixels']} | {row['batch']} | {seconds['paddle']:.2f} "
-            f"| {seconds['ours']:.2f} | {row['faster']:.1f}x |"
-        )
+        name = f"{row['model']} {row['scale']:g}" if "scale" in row else row["model"]
+        times = " | ".join(f"{row['seconds'][way]:.2f}" for way in ("paddle", "depthwise", "ours"))
+        lines.append(f"| {name} | {row['pixels']} | {row['batch']} | {times} | {row['faster']:.1f}x |")
     return "\n".join(lines)
 
 
@@ -91,12 +90,17 @@ def scaling_table(rows: list[dict]) -> str:
 
 
 def quant_table(rows: list[dict]) -> str:
-    """Types of weights side by side; the metric is a fraction."""
-    lines = [f"| weights | arm file, MB | {rows[0]['metric']}, % | same decisions, % |", "|---" * 4 + "|"]
+    """Types of weights side by side, by runtime; the metric is a fraction."""
+    lines = [f"| runtime | weights | MB | {rows[0]['metric']}, % | same decisions, % | ms |", "|---" * 6 + "|"]
     for row in rows:
+        if "refused" in row:
+            lines.append(f"| {row['runtime']} | {row['weights']} | {row['refused']} | | | |")
+            continue
+        whole = next(r for r in rows if r["runtime"] == row["runtime"])["size_bytes"]
+        latency = f"{row['latency_ms']:.2f}" if "latency_ms" in row else ""
         lines.append(
-            f"| {row['weights']} | {row['size_bytes'] / 1e6:.2f} ({rows[0]['size_bytes'] / row['size_bytes']:.2f}x) "
-            f"| {100 * row['exported']:.2f} | {100 * row['same_decisions']:.2f} |"
+            f"| {row['runtime']} | {row['weights']} | {row['size_bytes'] / 1e6:.2f} ({whole / row['size_bytes']:.2f}x) "
+            f"| {100 * row['exported']:.2f} | {100 * row['same_decisions']:.2f} | {latency} |"
         )
     return "\n".join(lines)
 

@@ -26,6 +26,7 @@ from .engine.checkpoint import ModelDir, SavedModel
 from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
+from .engine.pictures import pictures
 from .engine.score import score
 from .engine.start import (
     as_begun,
@@ -47,6 +48,7 @@ from .progress import bar
 from .prune import methods_for, prune
 from .pruning.groups import find_groups
 from .pruning.sensitivity import Sensitivities
+from .pruning.tables import read_table
 from .tasks._base import Task
 from .untied import untied
 from .verdict import verdict
@@ -212,19 +214,25 @@ def export_model(
     dataset: str | None = None,
     images: int = 200,
     quant: str = "",
+    algorithm: str = "KL",
+    calibration: int = 64,
+    source: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
     """Export, run the exported file on validation images against the trained network, then write.
 
-    `form`: a name of formats.RUNTIMES; `quant`, of lite: int8 | int16, weights as integers. Returns
-    the manifest. Raises UserError, with nothing written, if the two differ by more than the tolerance, or
-    if quantisation costs more than 5 % of the metric.
+    `form`: a name of formats.RUNTIMES; `quant`: int8, of lite int16, too; weights as integers, and of onnx and openvino
+    what layers are fed, in ranges that `algorithm` finds on `calibration` training pictures, or those of `source`, a folder
+    and its list. Returns the manifest. Raises UserError, with nothing written, if the two differ by more than the
+    tolerance, or if quantisation costs more than 5 % of the metric.
     """
     targets = targets.split(",") if isinstance(targets, str) else list(targets)
     folder = checked_path(save_dir, "--save_dir")
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.head.deployed(saved.network)
-    made = formats.make(form, deployed, saved.image_shape, targets, quant)
+    seen = replace(data, root=source[0], train_list=source[1]) if source else data
+    integers = formats.Quant(quant, lambda: pictures(seen, calibration, eval_set), algorithm) if quant else None
+    made = formats.make(form, deployed, saved.image_shape, targets, integers)
     stream = Batches(eval_set, data.batch_size, train=False)
     count = min(len(stream), max(1, images // data.batch_size))
     some = bar(itertools.islice(stream.epoch(), count), "check", count)
@@ -241,7 +249,7 @@ def draw_sensitivities(
         raise UserError(f"--model_dir: '{saved.folder}' is pruned; give the model that was analysed")
     groups = find_groups(saved.network, saved.image_shape)
     name = saved.facts["model"]["name"]
-    table = scheme.read_table(str(sensitivities_file), groups, name)
+    table = read_table(str(sensitivities_file), groups, name)
     folder = make_folder(save_dir)
     report.sensitivity_curves(table, folder / "sensitivities.png")
     report.budget_curve(table, groups, folder / "budget.png", chosen=budgets)

@@ -29,6 +29,8 @@ def table(groups: Groups, plan: Plan, scheme: Scheme) -> str:
     for what in ("params", "macs", "size_bytes"):
         before, after = getattr(dense, what), getattr(narrow, what)
         lines.append(f"{what}: {_short(before)} -> {_short(after)} ({before / after:.2f}x smaller)")
+    if scheme.sure:
+        lines.append(scheme.sure)
     return "\n".join(lines)
 
 

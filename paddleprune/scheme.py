@@ -4,29 +4,28 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from paddle import nn
 
 from .config import Config, PruneConfig
 from .errors import UserError
-from .files import shipped
 from .lookup import suggest
 from .models import card
 from .progress import bar
-from .pruning import criteria, interop
+from .pruning import criteria
 from .pruning.adaptive import adaptive_fixed
 from .pruning.groups import Groups
 from .pruning.observed import Observed
 from .pruning.plan import Plan, keep_count, make_plan
 from .pruning.ratios import under_budget
-from .pruning.sensitivity import Provenance, Sensitivities
+from .pruning.confidence import undecided
+from .pruning.tables import DEFAULT, UNKNOWN, read_table
 from .strategies import ForTarget, LeastLoss, Percentile, Setting, Slimming, UnderBudget, Uniform
-from .strategies.setting import looked_at
+from .strategies.setting import Intervals, looked_at
 
 log = logging.getLogger(__name__)
 
-DEFAULT = "DEFAULT"
-UNKNOWN = "unknown"  # of a pickle, which says nothing but names and losses
 # Strategies that need no sensitivities.
 NO_FILE = ("uniform", "slimming", "percentile", "adaptive_fixed", "magnitude")
 OF_OTHERS = ("adaptive_fixed", "magnitude")  # strategies that end with what they remove
@@ -53,6 +52,7 @@ class Scheme:
     criterion: str
     whole: tuple[str, ...] = ()
     align: int | None = None  # instead of prune.align
+    sure: str = ""  # how far the pictures that were measured on leave the choice open
 
 
 def choose(
@@ -76,21 +76,39 @@ def choose(
         )
         body = "backbone kept" if prune.keep_backbone else f"threshold {prune.threshold}"
         return Scheme(chosen, f"adaptive_fixed, {body}, ratio {prune.ratio}", "l1_norm", align=1)
-    curves, source, criterion = curves_of(prune, groups, model, observed)
-    setting = Setting(groups, names, curves, prune.align)
+    known = curves_of(prune, groups, model, observed)
+    curves, source, sure = known.curves, known.source, ""
+    setting = Setting(groups, names, curves, prune.align, intervals=known.intervals)
     if prune.strategy == "least_loss":
         what, target = target_of(prune)
         least = LeastLoss(**{what: target})
         chosen = least.ratios(setting)
         title = f"{source}, {target:g} of the {what} at the least loss"
+        sure = _predicted(least, setting, chosen)
     elif prune.strategy == "for_target":
         what, target = target_of(prune)
         chosen, found = ForTarget(**{what: target}).with_budget(setting)
         title = f"{source}, {target:g} of the {what}, eval_metric_loss {found:.4f}"
     else:
         chosen = UnderBudget(prune.loss).ratios(setting)
-        title = f"{source}, eval_metric_loss {prune.loss}"
-    return Scheme(chosen, title, criterion, tuple(n for n, ratio in chosen.items() if ratio == 0))
+        title, sure = f"{source}, eval_metric_loss {prune.loss}", _undecided(known.intervals, prune.loss)
+    whole = tuple(name for name, ratio in chosen.items() if ratio == 0)
+    return Scheme(chosen, title, known.criterion, whole, sure=sure)
+
+
+def _undecided(intervals: Intervals, budget: float) -> str:
+    if not intervals:
+        return ""
+    open_ones = undecided(intervals, budget)
+    return f"{len(open_ones)} of {len(intervals)} ratios could be others on other pictures of this kind"
+
+
+def _predicted(least: LeastLoss, setting: Setting, chosen: Mapping[str, float]) -> str:
+    text = f"predicted loss of all groups together: {least.predicted(setting, chosen):.3f}"
+    if not setting.intervals:
+        return text
+    low, high = least.predicted_between(setting, chosen)
+    return f"{text} ({low:.3f} to {high:.3f} on other pictures of this kind)"
 
 
 def _by_thresholds(prune: PruneConfig, setting: Setting, model: str, only: str) -> Scheme:
@@ -113,11 +131,19 @@ def own_criterion(prune: PruneConfig) -> str:
     return criteria.RECONSTRUCTION if compensates(prune) else "l1_norm"
 
 
+class Known(NamedTuple):
+    """Curves of the groups in scope, where they are from, the criterion to prune by, and the curves' intervals."""
+
+    curves: dict[str, dict[float, float]]
+    source: str
+    criterion: str
+    intervals: Intervals = {}
+
+
 def curves_of(
     prune: PruneConfig, groups: Groups, model: str, observed: Observed | None = None
-) -> tuple[dict[str, dict[float, float]], str, str]:
-    """The curves of the groups in scope, where they are from, and the criterion to prune by. Raises
-    UserError without a file, where there is nothing else to go by."""
+) -> Known:
+    """What there is to go by. Raises UserError where that is nothing."""
     names, only = in_scope(prune.scope, groups, model), f", only {prune.scope}" if prune.scope else ""
     if not prune.sensitivities:
         if prune.strategy != "least_loss" or observed is None:
@@ -126,7 +152,7 @@ def curves_of(
                 "DEFAULT or a file of tools/sensitivity.py"
             )
         curves = {name: lost for name, lost in observed.curves().items() if name in names}
-        return curves, f"residuals{only}", prune.criterion or own_criterion(prune)
+        return Known(curves, f"residuals{only}", prune.criterion or own_criterion(prune))
     table = read_table(prune.sensitivities, groups, model)
     curves = {name: curve for name, curve in table.curves.items() if name in names}
     source = DEFAULT if prune.sensitivities == DEFAULT else Path(prune.sensitivities).name
@@ -136,7 +162,8 @@ def curves_of(
         usual = "l1_norm" if measured in (UNKNOWN, criteria.RECONSTRUCTION) else measured
     if not prune.criterion and measured not in (UNKNOWN, usual):
         log.info("channels go by %s, the sensitivities were measured by %s", usual, measured)
-    return curves, source + only, prune.criterion or usual
+    intervals = {name: table.intervals[name] for name in curves if name in table.intervals}
+    return Known(curves, source + only, prune.criterion or usual, intervals)
 
 
 def at_the_door(config: Config, file: str | None, budget: float | None) -> Config:
@@ -220,48 +247,6 @@ def _adaptive_parts(prune: PruneConfig, model: str) -> dict[str, tuple[str, ...]
             "use under_budget, uniform or for_target"
         )
     return found
-
-
-def read_table(file: str, groups: Groups, model: str) -> Sensitivities:
-    """The table for `groups` from DEFAULT, a JSON file of ours, or a pickle of PaddleSlim or PaddleX.
-
-    A pickle says nothing of model, data or metric: those fields are then UNKNOWN.
-    """
-    path = default_file(model) if file == DEFAULT else Path(file)
-    if not path.is_file():
-        raise UserError(
-            f"--sensitivities_file: '{file}' does not exist; make it with tools/sensitivity.py or use DEFAULT"
-        )
-    if path.read_bytes()[:1] == b"{":
-        table = Sensitivities.read(path)
-        if table.provenance.model != model:
-            raise UserError(
-                f"--sensitivities_file: '{path}' is of {table.provenance.model}, the model is {model}; "
-                "analyse this model"
-            )
-    else:
-        unknown = Provenance(model, UNKNOWN, UNKNOWN, 0, "metric", True, UNKNOWN)
-        table = Sensitivities(unknown, float("nan"), interop.read_pickle(path))
-    table.curves, mapping = interop.match(table.curves, groups)
-    for name, weight in mapping.items():
-        if name != weight:
-            log.info("sensitivities of %s are used for %s", name, weight)
-    missing = [name for name in groups if name not in table.curves]
-    if missing:
-        log.warning("no sensitivities for %d groups, they stay whole: %s", len(missing), ", ".join(missing))
-    return table
-
-
-def default_file(model: str) -> Path:
-    """The file of the DEFAULT scheme for a model, in the checkout or where setup.py put it."""
-    folders = shipped("sensitivities")
-    files = {Sensitivities.read(f).provenance.model: f for d in folders for f in sorted(d.glob("*.json"))}
-    if model not in files:
-        raise UserError(
-            f"--sensitivities_file: there is no DEFAULT scheme for {model}; there is one for: "
-            f"{', '.join(sorted(files)) or 'none'}; make a file with tools/sensitivity.py"
-        )
-    return files[model]
 
 
 def target_of(prune: PruneConfig) -> tuple[str, float]:

@@ -14,6 +14,7 @@ from paddleprune.pruning import interop
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.sensitivity import Sensitivities
+from paddleprune.pruning.tables import default_file
 
 
 @functools.cache
@@ -42,7 +43,7 @@ def test_default_fits_any_head_and_size(classes, size, scale):
 
 
 def test_the_default_file_says_where_it_comes_from():
-    table = Sensitivities.read(scheme.default_file("mobilenet_v2"))
+    table = Sensitivities.read(default_file("mobilenet_v2"))
     assert table.provenance.images == 1000
     assert table.baseline == pytest.approx(0.779, abs=0.02)
     assert table.note["command"].startswith("paddleprune sensitivity")
@@ -55,7 +56,7 @@ def test_the_default_file_is_of_the_weights_it_names(shared):
 
     network = models.build("mobilenet_v2", {})
     assert not put_weights(network, read_weights(shared / "weights/mobilenet_v2_imagenet.pdparams"))
-    table = Sensitivities.read(scheme.default_file("mobilenet_v2"))
+    table = Sensitivities.read(default_file("mobilenet_v2"))
     assert fingerprint(network) == table.provenance.weights
 
 

@@ -60,6 +60,24 @@ def test_the_three_scripts(task, tmp_path):
     assert model.evaluate()[pruned["metric"]] == pytest.approx(pruned["value"])
 
 
+def test_the_trimap_script(tmp_path):
+    """Every step of it, on a few small pictures and for an epoch."""
+    pytest.importorskip("openvino")
+    make("matting", tmp_path / "data", 32, 8)
+    settings = ["train.epochs=1", "model.args.scale=0.0625", "data.batch_size=8", "data.workers=0"]
+    places = {"PYTHON": sys.executable, "DATA": str(tmp_path / "data"), "OUT": str(tmp_path / "out")}
+    command = ["sh", "tutorials/trimap/run.sh", *settings]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**environment(), **places})
+    assert done.returncode == 0, done.stderr[-2000:]
+    runs = {name: json.loads((tmp_path / "out" / name / "metrics.json").read_text())
+            for name in ("teacher", "sparse", "student", "ours")}  # fmt: skip
+    assert runs["sparse"]["params"] == runs["teacher"]["params"]
+    assert runs["student"]["params"] < runs["teacher"]["params"]
+    assert runs["ours"]["params"] <= 0.3 * runs["teacher"]["params"]
+    assert (tmp_path / "out/report.html").stat().st_size > 50_000
+    assert (tmp_path / "out/openvino/manifest.json").exists()
+
+
 def test_errors_of_the_api_are_one_line(sample_data, tmp_path):
     data = pp.datasets.ImageNet(str(sample_data), "train_list.txt", "labels.txt", ["Normalize"])
     elsewhere = pp.datasets.ImageNet(str(tmp_path), "val_list.txt", "labels.txt")

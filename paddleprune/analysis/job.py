@@ -1,6 +1,7 @@
 """What is to be analysed, in a form that can be sent to another process, and made ready there."""
 
 import logging
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -149,11 +150,9 @@ class Prepared:
 
     def search(self, baseline: float) -> Search:
         """What finds the points; `baseline` is the table's."""
-        bounds = None
-        if self.job.subset is not None:
-            facts = (self.provenance.higher_is_better, len(self.images), self.of)
-            bounds = lambda metric: interval(self.baseline(), metric, *facts)  # noqa: E731
+        of = math.inf if self.job.subset is None else self.of
+        facts = (self.provenance.higher_is_better, len(self.images), of)
         return Search(
             self.engine(), self.groups, self.scores, baseline, self.provenance.higher_is_better,
-            self.job.ratios, self.job.budget, bounds,
+            self.job.ratios, self.job.budget, lambda metric: interval(self.baseline(), metric, *facts),
         )  # fmt: skip

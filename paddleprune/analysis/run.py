@@ -114,12 +114,13 @@ def _warn(table: Sensitivities, budget: float | None) -> None:
         )
     if table.intervals:
         budget = DEFAULT_LOSS if budget is None else budget
-        unsure = undecided(table.intervals, budget)
+        unsure, subset = undecided(table.intervals, budget), table.note.get("subset")
         log.warning(
-            "%s: at eval_metric_loss %g the ratios of %d of %d groups may be others on all images%s",
-            table.note.get("subset", "a subset"),
+            "%s: at eval_metric_loss %g the ratios of %d of %d groups may be others on %s%s",
+            subset or "all images",
             budget,
             len(unsure),
             len(table.intervals),
-            f": {', '.join(unsure)}; use a larger --subset, or auto" if unsure else "",
+            "all images" if subset else "other pictures of this kind",
+            f": {', '.join(unsure)}; use a larger --subset, or auto" if unsure and subset else "",
         )

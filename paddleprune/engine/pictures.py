@@ -22,7 +22,7 @@ def pictures(data: DataConfig, count: int, fallback: Dataset | None = None) -> n
     except UserError as error:
         if fallback is None:
             raise
-        log.warning("no training pictures to compensate by (%s); those of the evaluation are taken", error)
+        log.warning("no training pictures to look at (%s); those of the evaluation are taken", error)
         found = fallback
     chosen = sorted(stratified_order(found)[:count])
     batches = Batches(Subset(found, chosen), data.batch_size, train=False, workers=2)

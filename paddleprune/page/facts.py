@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import benchmark, scheme
+from .. import benchmark
 from ..config import load_config
 from ..engine import checkpoint
 from ..engine.checkpoint import ModelDir, SavedModel
@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..infer import predictor
 from ..pruning.groups import Groups, find_groups
 from ..pruning.sensitivity import Sensitivities
+from ..pruning.tables import read_table
 from ..report import budgets, kept_under, scale_of
 from ..texts import read_lines
 
@@ -89,7 +90,7 @@ def _budget(
     saved: SavedModel, groups: Groups, file: str, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The curves, and what each position of the slider stands for."""
-    table = scheme.read_table(file, groups, saved.facts["model"]["name"])
+    table = read_table(file, groups, saved.facts["model"]["name"])
     dense, steps = groups.cost(), []
     latency = _latency_of(rows)
     for budget in budgets(table.curves):

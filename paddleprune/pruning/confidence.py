@@ -3,7 +3,8 @@
 A sensitivity measured on n of N images differs from the one on all N by chance. The chance is
 estimated by measuring again on images drawn from the n with replacement (Efron 1979), the dense and
 the pruned network on the same draws, as their errors go together. Deviations are shrunk by
-sqrt(1 - n / N), the finite population correction: with all images in, nothing is left open.
+sqrt(1 - n / N), the finite population correction: with all images in, nothing is left open but what other pictures
+of the kind would say, of which there are any number.
 """
 
 from collections.abc import Mapping
@@ -30,9 +31,9 @@ class Score(float):
 
 
 def interval(
-    baseline: Score, metric: Score, higher_is_better: bool, images: int, of: int
+    baseline: Score, metric: Score, higher_is_better: bool, images: int, of: float
 ) -> tuple[float, float]:
-    """Bounds of the sensitivity on all `of` images, from `images` of them, at `LEVEL`.
+    """Bounds of the sensitivity on all `of` images, from `images` of them, at `LEVEL`; `of` math.inf: on any others.
 
     Percentiles of the draws' sensitivities; draws whose baseline is 0 are left out.
     """

@@ -12,6 +12,7 @@ from .setting import Setting
 from .under_budget import measured
 
 MOST = 0.99  # of a loss that still says something
+NARROW = 1e-3  # added to the width of an interval: none is certain without end
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,51 @@ class LeastLoss:
 
     def ratios(self, setting: Setting) -> dict[str, float]:
         what, target = ForTarget(self.macs, self.params).asked
-        curves = {name: rising(curve) for name, curve in measured(setting, self).items() if curve}
-        return _Walk(setting, curves, what).down_to(target)
+        return _Walk(setting, self._curves(setting), what).down_to(target)
 
     def predicted(self, setting: Setting, ratios: Mapping[str, float]) -> float:
         """The loss that is expected of all groups together at these ratios."""
-        curves = {name: rising(curve) for name, curve in measured(setting, self).items() if curve}
-        harm = sum(_harm(_between(curves[name], ratio)) for name, ratio in ratios.items() if ratio > 0)
-        return 1 - math.exp(-harm)
+        return 1 - math.exp(-_harm_of(self._curves(setting), ratios))
+
+    def predicted_between(self, setting: Setting, ratios: Mapping[str, float]) -> tuple[float, float]:
+        """The same on other pictures of this kind, from and to: where all groups' errors come at random, each as large
+        as its interval allows. Groups without intervals count as certain."""
+        curves = self._curves(setting)
+        middle, apart = _harm_of(curves, ratios), [0.0, 0.0]
+        for name, bounds in setting.intervals.items():
+            if ratios.get(name, 0.0) > 0 and name in curves:
+                here = _harm(_between(curves[name], ratios[name]))
+                for end in (0, 1):
+                    curve = rising({ratio: both[end] for ratio, both in bounds.items()})
+                    apart[end] += (_harm(_between(curve, ratios[name])) - here) ** 2
+        low, high = middle - math.sqrt(apart[0]), middle + math.sqrt(apart[1])
+        return 1 - math.exp(-max(0.0, low)), 1 - math.exp(-high)
+
+    def _curves(self, setting: Setting) -> dict[str, dict[float, float]]:
+        known = measured(setting, self)
+        return {
+            name: rising(curve, setting.intervals.get(name, {})) for name, curve in known.items() if curve
+        }
 
 
-def rising(curve: Mapping[float, float]) -> dict[float, float]:
-    """The nearest curve that starts at 0 and does not fall with the ratio (isotonic regression)."""
+def rising(
+    curve: Mapping[float, float], intervals: Mapping[float, tuple[float, float]] | None = None
+) -> dict[float, float]:
+    """The nearest curve that starts at 0 and does not fall with the ratio (isotonic regression). Where all points have
+    `intervals`, a point counts by the inverse of its variance."""
     from sklearn.isotonic import IsotonicRegression
 
-    points = sorted(curve)
-    fit = IsotonicRegression(y_min=0.0, y_max=MOST).fit_transform(points, [curve[r] for r in points])
-    return {ratio: float(value) for ratio, value in zip(points, fit, strict=True)}
+    points, weights = sorted(curve), None
+    if intervals and all(ratio in intervals for ratio in points):
+        widths = [intervals[ratio][1] - intervals[ratio][0] for ratio in points]
+        weights = [1 / (max(width, 0.0) + NARROW) ** 2 for width in widths]
+    fit = IsotonicRegression(y_min=0.0, y_max=MOST)
+    fit.fit(points, [curve[ratio] for ratio in points], sample_weight=weights)
+    return {ratio: float(value) for ratio, value in zip(points, fit.predict(points), strict=True)}
+
+
+def _harm_of(curves: Mapping[str, Mapping[float, float]], ratios: Mapping[str, float]) -> float:
+    return sum(_harm(_between(curves[name], ratio)) for name, ratio in ratios.items() if ratio > 0)
 
 
 def _harm(loss: float) -> float:

@@ -11,13 +11,15 @@ from ..pruning.groups import Groups
 from ..pruning.plan import keep_count
 
 Curves = Mapping[str, Mapping[float, float]]
+Intervals = Mapping[str, Mapping[float, tuple[float, float]]]
 
 
 @dataclass(frozen=True)
 class Setting:
     """`groups` of the network, `names` of those that may be pruned, `curves` {group: {ratio: sensitivity}} of those that
     were analysed, the `align` of channels that plans are rounded to, the `scales` of its batch norms by
-    name, and its `filters`: {weight of a convolution: (array, axis of its filters)}."""
+    name, its `filters`: {weight of a convolution: (array, axis of its filters)}, and the curves' `intervals`: {group:
+    {ratio: (low, high)}}, of what they would be on other pictures."""
 
     groups: Groups
     names: Sequence[str]
@@ -25,6 +27,7 @@ class Setting:
     align: int = 1
     scales: Mapping[str, np.ndarray] = field(default_factory=dict)
     filters: Mapping[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+    intervals: Intervals = field(default_factory=dict)
 
     def left(self, ratios: Mapping[str, float], what: str) -> float:
         """Fraction of the dense network's cost ("params", "macs" or "size_bytes") that is left at these ratios."""

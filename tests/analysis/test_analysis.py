@@ -150,6 +150,17 @@ def test_a_subset_says_how_sure_it_is(job, tmp_path):
         analyse(job, tmp_path / "s.json", RunOptions(shard=PART))
 
 
+def test_all_images_leave_open_what_others_would_say(job, whole):
+    table = Sensitivities.read(whole)
+    widths = []
+    for name, curve in table.curves.items():
+        for ratio, loss in curve.items():
+            low, high = table.intervals[name][ratio]
+            assert low <= loss <= high
+            widths.append(high - low)
+    assert max(widths) > 0.02  # 48 pictures are few
+
+
 def test_an_automatic_subset_grows_until_it_is_sure(job, whole, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(run, "FIRST", 12)
     table = analyse_enough(job, tmp_path / "s.json", RunOptions(shard=PART))
