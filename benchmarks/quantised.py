@@ -42,11 +42,11 @@ def measure(form: str, model_dir: str, dataset: str | None, images: int) -> list
                 continue
             sizes = {name: facts["size_bytes"] for name, facts in manifest["files"].items()}
             size = sizes["model_arm.nb"] if form == "lite" else sum(sizes.values())
-            rows.append({**row, "size_bytes": size, **manifest["parity"]})
+            rows.append({**manifest["parity"], **row, "size_bytes": size})
             if form != "lite":
                 here = [(Path(folder) / name).read_bytes() for name in formats.RUNTIMES[form].files]
                 opened[row["weights"]] = here[0] if len(here) == 1 else tuple(here)
-    for name, milliseconds in latencies(form, model_dir, opened).items():
+    for name, milliseconds in (latencies(form, model_dir, opened) if opened else {}).items():
         next(row for row in rows if row["weights"] == name)["latency_ms"] = milliseconds
     return rows
 
@@ -74,7 +74,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
-    rows = [row for form in KINDS for row in measure(form, options.model_dir, options.dataset, options.images)]
+    rows = [
+        row for form in KINDS for row in measure(form, options.model_dir, options.dataset, options.images)
+    ]
     command = "python benchmarks/quantised.py " + " ".join(sys.argv[1:])
     write_json(Path(options.json), {"command": command, **machine(), "rows": rows})
     print(json.dumps(rows, indent=1))

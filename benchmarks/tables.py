@@ -91,7 +91,10 @@ def scaling_table(rows: list[dict]) -> str:
 
 def quant_table(rows: list[dict]) -> str:
     """Types of weights side by side, by runtime; the metric is a fraction."""
-    lines = [f"| runtime | weights | MB | {rows[0]['metric']}, % | same decisions, % | ms |", "|---" * 6 + "|"]
+    lines = [
+        f"| runtime | weights | MB | {rows[0]['metric']}, % | same decisions, % | ms |",
+        "|---" * 6 + "|",
+    ]
     for row in rows:
         if "refused" in row:
             lines.append(f"| {row['runtime']} | {row['weights']} | {row['refused']} | | | |")

@@ -26,7 +26,9 @@ from .config import Config, parse_config
 from .data_faces import Dataset, _Transforms
 from .engine.checkpoint import load_model as _load
 from .errors import UserError
+from .export.integers import ALGORITHMS
 from .infer import predict
+from .lookup import suggest
 from .models import own
 from .pruning.sensitivity import RATIOS
 
@@ -108,13 +110,13 @@ class Model:
         arm, or both."""
         return pipeline.export_model(self.trained(), save_dir, format, targets)
 
-    def source(self, dataset: Dataset) -> tuple[str, str]:
+    def source(self, dataset: Dataset, name: str = "eval_dataset") -> tuple[str, str]:
         """(folder, list file) of a data set. Raises UserError if its transforms are not those that the
         model was trained with, which it is always evaluated with."""
         own = _load(self.trained()).facts["eval_transforms"]
         if dataset.transforms and _plain(dataset.transforms) != _plain(own):
             raise UserError(
-                f"eval_dataset: its transforms {dataset.transforms} are not those of the training "
+                f"{name}: its transforms {dataset.transforms} are not those of the training "
                 f"({own}), which the model is evaluated with; leave them out"
             )
         return dataset.data_dir, dataset.file_list
@@ -255,7 +257,9 @@ def _export_quant_model(
     Ranges are seen on `batch_size` x `batch_num` pictures of `test_dataset`. `algo`: KL, as PaddleX has it, or min_max;
     `export_format`: onnx or openvino, whose kernels calculate with integers. `cache_dir` is not needed. Raises UserError, with
     nothing written, where the metric loses more than 5 % of itself."""
-    folder, list_file = model.source(test_dataset)
+    if algo not in ALGORITHMS:
+        raise UserError(f"algo: '{algo}' is not known; {suggest(algo, ALGORITHMS)}")
+    folder, list_file = model.source(test_dataset, "test_dataset")
     for name, value in (("batch_size", batch_size), ("batch_num", batch_num)):
         if type(value) is not int or value < 1:
             raise UserError(f"{name}: {value!r} is out of range; it must be a whole number, 1 or more")

@@ -108,7 +108,7 @@ def choose(
             "train.epochs=0 in one process, then train that model in several"
         )
     target, name = prune.target, saved.facts["model"]["name"]
-    curves, source, criterion, _ = scheme.curves_of(prune, groups, name, observed)
+    curves, source, criterion = scheme.curves_of(prune, groups, name, observed)[:3]
     watch = Stopwatch(saved, task, groups, target.runtime, target.threads)
     table = measure(watch, curves, prune.align, folder / f"latency_{target.runtime}_t{target.threads}.json")
     asked, tried = target.latency, []

@@ -20,13 +20,13 @@ from .analysis.run import RunOptions, analyse, analyse_enough
 from .config import Config, dump_config
 from .data import anchors
 from .data.check import check_data
-from .data.dataset import Batches, Dataset, open_reader
+from .data.dataset import Batches, Dataset, open_dataset, open_reader
 from .engine import checkpoint, ranks
 from .engine.checkpoint import ModelDir, SavedModel
 from .engine.evaluate import forward_of
 from .engine.fit import Run, fit, make_optimizer
 from .engine.hooks import standard
-from .engine.pictures import pictures
+from .engine.pictures import pictures, some
 from .engine.score import score
 from .engine.start import (
     as_begun,
@@ -230,13 +230,19 @@ def export_model(
     refuse_other_export(folder, form)
     saved, task, data, eval_set = open_model(model_dir, dataset)
     deployed = task.head.deployed(saved.network)
-    seen = replace(data, root=source[0], train_list=source[1]) if source else data
-    integers = formats.Quant(quant, lambda: pictures(seen, calibration, eval_set), algorithm) if quant else None
+
+    def seen() -> np.ndarray:
+        if source is None:
+            return pictures(data, calibration, eval_set)
+        given = open_dataset(replace(data, val_root=source[0], val_list=source[1]), "val")
+        return some(given, calibration, data.batch_size)
+
+    integers = formats.Quant(quant, seen, algorithm) if quant else None
     made = formats.make(form, deployed, saved.image_shape, targets, integers)
     stream = Batches(eval_set, data.batch_size, train=False)
     count = min(len(stream), max(1, images // data.batch_size))
-    some = bar(itertools.islice(stream.epoch(), count), "check", count)
-    parity = check(made.runtime, forward_of(deployed), made.forward, some, task, lossy=bool(quant))
+    batches = bar(itertools.islice(stream.epoch(), count), "check", count)
+    parity = check(made.runtime, forward_of(deployed), made.forward, batches, task, lossy=bool(quant))
     return write_export(folder, form, made.files, saved, made.exported, parity, quant)
 
 

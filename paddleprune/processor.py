@@ -9,9 +9,11 @@ from pathlib import Path
 MKL = "MKL_DEBUG_CPU_TYPE"  # environment variable of the MKL of 2019 that Paddle brings
 AVX2 = "5"
 # glibc's malloc.h
-TRIM_THRESHOLD, MMAP_MAX = -1, -4
-DEFAULTS = {TRIM_THRESHOLD: 128 * 1024, MMAP_MAX: 65536}
-MOST = 2**31 - 1
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
+NEVER = -1  # of trimming
+# To set one of them ends glibc's own choice of the thresholds for good; these are the largest that it would have come to.
+AFTERWARDS = {MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 20}
+BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
 def use_avx2(environment: MutableMapping[str, str] = os.environ, cpuinfo: str = "/proc/cpuinfo") -> None:
@@ -30,16 +32,18 @@ def use_avx2(environment: MutableMapping[str, str] = os.environ, cpuinfo: str = 
 @contextmanager
 def kept_memory() -> Iterator[None]:
     """Inside the block memory that is freed stays with the process, and is given back at its end. Paddle asks for every
-    feature map anew; each time the system must clear its pages, which is up to a third of a training step."""
+    feature map anew; each time the system must clear its pages, which is up to a third of a training step. Where the user
+    has set any of this in the environment, that stays."""
     libc = ctypes.CDLL(None)
     known = hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim")  # glibc's
+    known = known and not any(name in os.environ for name in BY_USER)
     if known:
         libc.mallopt(MMAP_MAX, 0)
-        libc.mallopt(TRIM_THRESHOLD, MOST)
+        libc.mallopt(TRIM_THRESHOLD, NEVER)
     try:
         yield
     finally:
         if known:
-            for option, value in DEFAULTS.items():
+            for option, value in AFTERWARDS.items():
                 libc.mallopt(option, value)
             libc.malloc_trim(0)

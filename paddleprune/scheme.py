@@ -15,11 +15,11 @@ from .models import card
 from .progress import bar
 from .pruning import criteria
 from .pruning.adaptive import adaptive_fixed
+from .pruning.confidence import undecided
 from .pruning.groups import Groups
 from .pruning.observed import Observed
 from .pruning.plan import Plan, keep_count, make_plan
 from .pruning.ratios import under_budget
-from .pruning.confidence import undecided
 from .pruning.tables import DEFAULT, UNKNOWN, read_table
 from .strategies import ForTarget, LeastLoss, Percentile, Setting, Slimming, UnderBudget, Uniform
 from .strategies.setting import Intervals, looked_at
@@ -84,31 +84,34 @@ def choose(
         least = LeastLoss(**{what: target})
         chosen = least.ratios(setting)
         title = f"{source}, {target:g} of the {what} at the least loss"
-        sure = _predicted(least, setting, chosen)
+        sure = _predicted(known, least, setting, chosen)
     elif prune.strategy == "for_target":
         what, target = target_of(prune)
         chosen, found = ForTarget(**{what: target}).with_budget(setting)
         title = f"{source}, {target:g} of the {what}, eval_metric_loss {found:.4f}"
     else:
         chosen = UnderBudget(prune.loss).ratios(setting)
-        title, sure = f"{source}, eval_metric_loss {prune.loss}", _undecided(known.intervals, prune.loss)
+        title, sure = f"{source}, eval_metric_loss {prune.loss}", _undecided(known, prune.loss)
     whole = tuple(name for name, ratio in chosen.items() if ratio == 0)
     return Scheme(chosen, title, known.criterion, whole, sure=sure)
 
 
-def _undecided(intervals: Intervals, budget: float) -> str:
-    if not intervals:
+def _undecided(known: "Known", budget: float) -> str:
+    if not known.intervals:
         return ""
-    open_ones = undecided(intervals, budget)
-    return f"{len(open_ones)} of {len(intervals)} ratios could be others on other pictures of this kind"
+    open_ones = undecided(known.intervals, budget)
+    return f"{len(open_ones)} of {len(known.intervals)} ratios could be others on {known.others}"
 
 
-def _predicted(least: LeastLoss, setting: Setting, chosen: Mapping[str, float]) -> str:
+def _predicted(known: "Known", least: LeastLoss, setting: Setting, chosen: Mapping[str, float]) -> str:
+    """Of measured curves: residuals are no losses of the metric, and errors can grow by more than themselves."""
+    if not known.losses:
+        return ""
     text = f"predicted loss of all groups together: {least.predicted(setting, chosen):.3f}"
-    if not setting.intervals:
+    if not known.intervals:
         return text
     low, high = least.predicted_between(setting, chosen)
-    return f"{text} ({low:.3f} to {high:.3f} on other pictures of this kind)"
+    return f"{text} ({low:.3f} to {high:.3f} on {known.others})"
 
 
 def _by_thresholds(prune: PruneConfig, setting: Setting, model: str, only: str) -> Scheme:
@@ -132,17 +135,18 @@ def own_criterion(prune: PruneConfig) -> str:
 
 
 class Known(NamedTuple):
-    """Curves of the groups in scope, where they are from, the criterion to prune by, and the curves' intervals."""
+    """Curves of the groups in scope, where they are from, the criterion to prune by, the intervals of those curves that have one
+    at each point and what pictures they are about, and whether they are losses of a metric that can lose all."""
 
     curves: dict[str, dict[float, float]]
     source: str
     criterion: str
-    intervals: Intervals = {}
+    intervals: Intervals
+    others: str
+    losses: bool
 
 
-def curves_of(
-    prune: PruneConfig, groups: Groups, model: str, observed: Observed | None = None
-) -> Known:
+def curves_of(prune: PruneConfig, groups: Groups, model: str, observed: Observed | None = None) -> Known:
     """What there is to go by. Raises UserError where that is nothing."""
     names, only = in_scope(prune.scope, groups, model), f", only {prune.scope}" if prune.scope else ""
     if not prune.sensitivities:
@@ -152,7 +156,7 @@ def curves_of(
                 "DEFAULT or a file of tools/sensitivity.py"
             )
         curves = {name: lost for name, lost in observed.curves().items() if name in names}
-        return Known(curves, f"residuals{only}", prune.criterion or own_criterion(prune))
+        return Known(curves, f"residuals{only}", prune.criterion or own_criterion(prune), {}, "", False)
     table = read_table(prune.sensitivities, groups, model)
     curves = {name: curve for name, curve in table.curves.items() if name in names}
     source = DEFAULT if prune.sensitivities == DEFAULT else Path(prune.sensitivities).name
@@ -162,8 +166,14 @@ def curves_of(
         usual = "l1_norm" if measured in (UNKNOWN, criteria.RECONSTRUCTION) else measured
     if not prune.criterion and measured not in (UNKNOWN, usual):
         log.info("channels go by %s, the sensitivities were measured by %s", usual, measured)
-    intervals = {name: table.intervals[name] for name in curves if name in table.intervals}
-    return Known(curves, source + only, prune.criterion or usual, intervals)
+    intervals = {
+        name: table.intervals[name]
+        for name, curve in curves.items()
+        if set(table.intervals.get(name, {})) == set(curve)
+    }
+    others = "all pictures" if "subset" in table.note else "other pictures of this kind"
+    losses = table.provenance.higher_is_better
+    return Known(curves, source + only, prune.criterion or usual, intervals, others, losses)
 
 
 def at_the_door(config: Config, file: str | None, budget: float | None) -> Config:

@@ -115,7 +115,7 @@ def _warn(table: Sensitivities, budget: float | None) -> None:
     if table.intervals:
         budget = DEFAULT_LOSS if budget is None else budget
         unsure, subset = undecided(table.intervals, budget), table.note.get("subset")
-        log.warning(
+        (log.warning if unsure else log.info)(
             "%s: at eval_metric_loss %g the ratios of %d of %d groups may be others on %s%s",
             subset or "all images",
             budget,

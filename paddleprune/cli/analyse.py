@@ -48,7 +48,7 @@ def _carrying_out(verb: Any) -> None:
     verb.add_argument(
         "--subset",
         metavar="N|auto",
-        help="only N images, stratified by class, with confidence intervals; auto doubles the "
+        help="only N images, stratified by class; auto doubles the "
         "subset until no group's decision under the budget is in doubt",
     )
     verb.add_argument("--seed", type=int, default=0, help="of the subset (default: 0)")

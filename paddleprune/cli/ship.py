@@ -12,11 +12,15 @@ def export(verbs: Any) -> None:
 
         if options.images < 1:
             raise UserError(f"--images: {options.images} is out of range; it must be 1 or more")
-        if options.quant_images < 1:
-            raise UserError(f"--quant_images: {options.quant_images} is out of range; it must be 1 or more")
+        images = 64 if options.quant_images is None else options.quant_images
+        if images < 1:
+            raise UserError(f"--quant_images: {images} is out of range; it must be 1 or more")
+        for name in ("quant_algorithm", "quant_images"):
+            if getattr(options, name) is not None and (not options.quant or options.format == "lite"):
+                raise UserError(f"--{name}: is for --quant int8 with --format onnx or openvino; leave it out")
         manifest = pipeline.export_model(
             options.model_dir, options.save_dir, options.format, options.targets,
-            options.dataset, options.images, options.quant, options.quant_algorithm, options.quant_images,
+            options.dataset, options.images, options.quant, options.quant_algorithm or "KL", images,
         )  # fmt: skip
         parity = manifest["parity"]
         bound = "quantised" if options.quant else f"tolerance {parity['tolerance']:.0e}"
@@ -45,12 +49,9 @@ def export(verbs: Any) -> None:
     )
     verb.add_argument(
         "--quant_algorithm",
-        default="KL",
         help="how onnx and openvino choose the ranges of what layers are fed: KL or min_max (default: KL)",
     )
-    verb.add_argument(
-        "--quant_images", type=int, default=64, help="training pictures for these ranges (default: 64)"
-    )
+    verb.add_argument("--quant_images", type=int, help="training pictures for these ranges (default: 64)")
     verb.add_argument("--dataset", help="folder of the data to check on (default: the training's)")
     verb.add_argument(
         "--images", type=int, default=200, help="about how many images to check on (default: 200)"

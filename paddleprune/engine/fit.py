@@ -65,6 +65,11 @@ def fit(run: Run, hooks: list[Hook]) -> None:
     an unbroken one does. Raises UserError when the loss or the gradient is no longer finite,
     before the weights are touched.
     """
+    with kept_memory():
+        _fit(run, hooks)
+
+
+def _fit(run: Run, hooks: list[Hook]) -> None:
     for hook in hooks:
         hook.before(run)
     try:
@@ -74,7 +79,7 @@ def fit(run: Run, hooks: list[Hook]) -> None:
         for epoch in range(run.state.epoch, run.train.epochs):
             if run.stop:
                 break
-            with kept_memory(), fast_depthwise(run.network):
+            with fast_depthwise(run.network):
                 for batch in run.batches.epoch(epoch, start=run.state.batch):
                     losses = step(run, batch, hooks)
                     for hook in hooks:

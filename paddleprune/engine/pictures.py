@@ -24,7 +24,12 @@ def pictures(data: DataConfig, count: int, fallback: Dataset | None = None) -> n
             raise
         log.warning("no training pictures to look at (%s); those of the evaluation are taken", error)
         found = fallback
+    return some(found, count, data.batch_size)
+
+
+def some(found: Dataset, count: int, batch_size: int) -> np.ndarray:
+    """[n, C, H, W] of at most `count` pictures, classes in proportion."""
     chosen = sorted(stratified_order(found)[:count])
-    batches = Batches(Subset(found, chosen), data.batch_size, train=False, workers=2)
+    batches = Batches(Subset(found, chosen), batch_size, train=False, workers=2)
     every = [batch["image"] for batch in bar(batches.epoch(), "read pictures", len(batches))]
     return np.concatenate(every)

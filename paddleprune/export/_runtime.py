@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..engine.evaluate import Forward
 
 
@@ -54,3 +56,9 @@ class Runtime:
         """As an evaluation calls it."""
         run = self.open(converted.here, exported, 0)
         return lambda images: [run(images)]
+
+
+def each(run: Callable[[np.ndarray], Sequence[np.ndarray]], images: np.ndarray) -> list[np.ndarray]:
+    """Outputs for images [N, C, H, W] of a network that takes one image at a time."""
+    every = [run(images[i : i + 1]) for i in range(len(images))]
+    return [np.concatenate(part) for part in zip(*every, strict=True)]

@@ -12,7 +12,7 @@ from paddle.base.proto import framework_pb2
 
 from ..errors import UserError
 from ..files import scratch_folder
-from ._runtime import Converted, Exported, Runtime
+from ._runtime import Converted, Exported, Runtime, each
 from .integers import quantised
 
 OPSET = 13
@@ -122,8 +122,7 @@ def session(model: bytes, threads: int = 0) -> Any:
 def run(opened: Any, images: np.ndarray) -> list[np.ndarray]:
     """Outputs for images [N, C, H, W], one image at a time: a converted NMS is of one image."""
     name = opened.get_inputs()[0].name
-    every = [opened.run(None, {name: images[i : i + 1]}) for i in range(len(images))]
-    return [np.concatenate(part) for part in zip(*every, strict=True)]
+    return each(lambda image: opened.run(None, {name: image}), images)
 
 
 def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converted:
@@ -142,5 +141,12 @@ def _calibrate(exported: Exported, images: np.ndarray, algorithm: str) -> Conver
 
 
 RUNTIME = Runtime(
-    "onnx", "ONNX Runtime", "onnxruntime", ("model.onnx",), _convert, _open, quants=("int8",), calibrate=_calibrate
+    "onnx",
+    "ONNX Runtime",
+    "onnxruntime",
+    ("model.onnx",),
+    _convert,
+    _open,
+    quants=("int8",),
+    calibrate=_calibrate,
 )

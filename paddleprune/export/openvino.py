@@ -8,9 +8,10 @@ import numpy as np
 from ..errors import UserError
 from ..files import scratch_folder
 from . import onnx
-from ._runtime import Converted, Exported, Runtime
+from ._runtime import Converted, Exported, Runtime, each
 from .integers import quantised
 
+ONE_AT_A_TIME = "by way of ONNX, whose NMS is of one image"
 INSTALL = "pip install openvino==2025.4.1"
 
 
@@ -64,14 +65,16 @@ def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converte
     return Converted(dict(zip(RUNTIME.files, made, strict=True)), made)
 
 
-def _open(here: tuple[bytes, bytes], exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
-    model = compiled(*here, exported.shape, threads)
+def _open(here: tuple, exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
+    model = compiled(*here[:2], exported.shape, threads)
+    if ONE_AT_A_TIME in here:
+        return lambda images: each(lambda image: run(model, image), images)
     return lambda images: run(model, images)
 
 
 def _calibrate(exported: Exported, images: np.ndarray, algorithm: str) -> Converted:
     made = _saved(_library().Core().read_model(quantised(onnx.convert(exported), images, algorithm)))
-    return Converted(dict(zip(RUNTIME.files, made, strict=True)), made)
+    return Converted(dict(zip(RUNTIME.files, made, strict=True)), (*made, ONE_AT_A_TIME))
 
 
 RUNTIME = Runtime(

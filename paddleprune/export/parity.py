@@ -71,5 +71,5 @@ def _refuse_loss(parity: Parity, task: Task) -> None:
     if not worse <= LOSS * abs(parity.trained):  # NaN is refused, too
         raise UserError(
             f"the quantised file's {parity.metric} is {parity.exported:.4f}, the network's {parity.trained:.4f}: "
-            f"a loss of more than {100 * LOSS:.0f} %; nothing was written. Use another --quant, or none"
+            f"a loss of more than {100 * LOSS:.0f} %; nothing was written. Use another --quant or --quant_algorithm, or leave it out"
         )

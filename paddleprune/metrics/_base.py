@@ -65,8 +65,8 @@ class Additive(Metric):
         return np.array([self.summary(row, 1)[self.main] for row in np.concatenate(self.statistics)])
 
     def resampled(self, counts: np.ndarray) -> np.ndarray:
-        every = np.concatenate(self.statistics)
-        totals = np.tensordot(counts.astype(np.float64), every.astype(np.float64), 1)
+        every = np.concatenate(self.statistics).astype(np.float64)
+        totals = [np.tensordot(row.astype(np.float64), every, 1) for row in counts]
         return np.array(
             [self.summary(total, c.sum())[self.main] for total, c in zip(totals, counts, strict=True)]
         )

@@ -3,8 +3,8 @@
 A sensitivity measured on n of N images differs from the one on all N by chance. The chance is
 estimated by measuring again on images drawn from the n with replacement (Efron 1979), the dense and
 the pruned network on the same draws, as their errors go together. Deviations are shrunk by
-sqrt(1 - n / N), the finite population correction: with all images in, nothing is left open but what other pictures
-of the kind would say, of which there are any number.
+sqrt(1 - n / N), the finite population correction: with all images in, nothing is left open. What other pictures of the kind
+would say, of which there are any number, is not shrunk.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,18 @@ class Score(float):
     `meter.resampled(counts [B, images]) -> values [B]`."""
 
     meter: Any
+    _drawn: np.ndarray | None
 
     def __new__(cls, value: float, meter: Any) -> "Score":
         score = super().__new__(cls, value)
-        score.meter = meter
+        score.meter, score._drawn = meter, None
         return score
+
+    def resampled(self, counts: np.ndarray) -> np.ndarray:
+        """The values [B] on the draws, which are always the same ones; kept."""
+        if self._drawn is None:
+            self._drawn = self.meter.resampled(counts)
+        return self._drawn
 
 
 def interval(
@@ -38,7 +45,7 @@ def interval(
     Percentiles of the draws' sensitivities; draws whose baseline is 0 are left out.
     """
     counts = draws(images)
-    base, value = baseline.meter.resampled(counts), metric.meter.resampled(counts)
+    base, value = baseline.resampled(counts), metric.meter.resampled(counts)
     some = base != 0
     losses = (base[some] - value[some]) / np.abs(base[some]) * (1 if higher_is_better else -1)
     loss = (baseline - metric) / abs(baseline) * (1 if higher_is_better else -1)
@@ -57,7 +64,7 @@ def bounds(values: np.ndarray) -> list[float]:
 def draws(images: int) -> np.ndarray:
     """How often each image is in each draw, [DRAWS, images]; the same on every machine."""
     rng = np.random.default_rng(0)
-    return rng.multinomial(images, np.full(images, 1 / images), size=DRAWS)
+    return rng.multinomial(images, np.full(images, 1 / images), size=DRAWS).astype(np.int16)
 
 
 def undecided(intervals: Mapping[str, Mapping[float, tuple[float, float]]], budget: float) -> list[str]:

@@ -62,7 +62,7 @@ class Search:
     ratio, the largest ratio within the budget and its neighbour above are among them, so
     `under_budget` gives what it gives for the full table, mostly from 1 to 3 points of 9. (Bisection
     from the middle needs 3 or 4; most groups stand little.)
-    `interval(metric)`: bounds for a table from a part of the images.
+    `interval(metric)`: bounds of a point; none: points have no bounds.
     """
 
     engine: Engine

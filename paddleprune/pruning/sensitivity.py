@@ -21,7 +21,7 @@ RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class Point(NamedTuple):
-    """A sensitivity and, where only a part of the images was used, bounds of it on all of them."""
+    """A sensitivity and bounds of it: on all images where a part was used, else on other images of the kind."""
 
     loss: float
     interval: tuple[float, float] | None = None

@@ -43,11 +43,11 @@ class LeastLoss:
         curves = self._curves(setting)
         middle, apart = _harm_of(curves, ratios), [0.0, 0.0]
         for name, bounds in setting.intervals.items():
-            if ratios.get(name, 0.0) > 0 and name in curves:
+            if ratios.get(name, 0.0) > 0 and name in curves and set(bounds) == set(curves[name]):
                 here = _harm(_between(curves[name], ratios[name]))
-                for end in (0, 1):
-                    curve = rising({ratio: both[end] for ratio, both in bounds.items()})
-                    apart[end] += (_harm(_between(curve, ratios[name])) - here) ** 2
+                for end, sign in ((0, -1), (1, 1)):
+                    curve = rising({ratio: both[end] for ratio, both in bounds.items()}, bounds)
+                    apart[end] += max(0.0, sign * (_harm(_between(curve, ratios[name])) - here)) ** 2
         low, high = middle - math.sqrt(apart[0]), middle + math.sqrt(apart[1])
         return 1 - math.exp(-max(0.0, low)), 1 - math.exp(-high)
 

@@ -1,13 +1,14 @@
 """Settings of the processor and of memory."""
 
 import ctypes
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from paddleprune.processor import MKL, kept_memory, use_avx2
+from paddleprune.processor import BY_USER, MKL, kept_memory, use_avx2
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,12 @@ def test_a_system_without_cpuinfo_stays_as_it_is(tmp_path):
 
 
 def test_it_is_set_before_paddle_is_loaded():
-    code = "import sys, paddleprune; assert 'paddle' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    code = "import os, sys, paddleprune; assert 'paddle' not in sys.modules; print(os.environ.get('MKL_DEBUG_CPU_TYPE'))"
+    environment = {name: value for name, value in os.environ.items() if name != MKL}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    expected: dict[str, str] = {}
+    use_avx2(expected)
+    assert done.stdout.strip() == str(expected.get(MKL))
 
 
 class _Memory(ctypes.Structure):
@@ -54,7 +59,9 @@ def _memory() -> _Memory:
     return libc.mallinfo2()
 
 
-def test_freed_memory_stays_inside_the_block_and_goes_back_at_its_end():
+def test_freed_memory_stays_inside_the_block_and_goes_back_at_its_end(monkeypatch):
+    for name in BY_USER:
+        monkeypatch.delenv(name, raising=False)
     size = 64 << 20
     before = _memory()
     with kept_memory():
@@ -66,3 +73,12 @@ def test_freed_memory_stays_inside_the_block_and_goes_back_at_its_end():
     room = np.ones(size, np.uint8)
     assert _memory().hblkhd >= before.hblkhd + size  # as before
     del room
+
+
+def test_what_the_user_set_of_memory_stays(monkeypatch):
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "65536")
+    before = _memory()
+    with kept_memory():
+        room = np.ones(64 << 20, np.uint8)
+        assert _memory().hblkhd > before.hblkhd
+        del room

@@ -20,7 +20,9 @@ def test_a_noisy_point_gives_way_to_a_certain_one():
     # weights 1 / 0.401 ** 2 and 1 / 0.021 ** 2
     pooled = (0.2 / 0.401**2 + 0.1 / 0.021**2) / (1 / 0.401**2 + 1 / 0.021**2)
     assert weighted == {0.3: pytest.approx(pooled), 0.6: pytest.approx(pooled)}
-    assert rising(curve, {0.3: (0.0, 0.4)}) == pytest.approx(rising(curve))  # of a part of the points they say nothing
+    assert rising(curve, {0.3: (0.0, 0.4)}) == pytest.approx(
+        rising(curve)
+    )  # of a part of the points they say nothing
 
 
 def test_of_one_group_the_prediction_is_its_interval():
