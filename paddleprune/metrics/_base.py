@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+AT_ONCE = 100  # draws; of many images their counts take much memory
+
 
 class Metric(ABC):
     """Keeps STATISTICS of the images, so that the value on any resample of them is known."""
@@ -66,7 +68,12 @@ class Additive(Metric):
 
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         every = np.concatenate(self.statistics).astype(np.float64)
-        totals = [np.tensordot(row.astype(np.float64), every, 1) for row in counts]
-        return np.array(
-            [self.summary(total, c.sum())[self.main] for total, c in zip(totals, counts, strict=True)]
-        )
+        values = []
+        for start in range(0, len(counts), AT_ONCE):
+            some = counts[start : start + AT_ONCE].astype(np.float64)
+            totals = np.tensordot(some, every, 1)
+            values += [
+                self.summary(total, images)[self.main]
+                for total, images in zip(totals, some.sum(1), strict=True)
+            ]
+        return np.array(values)
