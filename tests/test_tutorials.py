@@ -63,6 +63,8 @@ def test_the_three_scripts(task, tmp_path):
 def test_the_trimap_script(tmp_path):
     """Every step of it, on a few small pictures and for an epoch."""
     pytest.importorskip("openvino")
+    if not LONG:
+        pytest.skip("eight commands, a minute; PADDLEPRUNE_TEST_LONG=1 (make test-long) runs them")
     make("matting", tmp_path / "data", 32, 8)
     settings = ["train.epochs=1", "model.args.scale=0.0625", "data.batch_size=8", "data.workers=0"]
     places = {"PYTHON": sys.executable, "DATA": str(tmp_path / "data"), "OUT": str(tmp_path / "out")}

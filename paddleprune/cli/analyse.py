@@ -48,8 +48,7 @@ def _carrying_out(verb: Any) -> None:
     verb.add_argument(
         "--subset",
         metavar="N|auto",
-        help="only N images, stratified by class; auto doubles the "
-        "subset until no group's decision under the budget is in doubt",
+        help="only N images, stratified by class; auto doubles the subset until no group's decision under the budget is in doubt",
     )
     verb.add_argument("--seed", type=int, default=0, help="of the subset (default: 0)")
     verb.add_argument("--workers", type=int, help="processes that share the groups (default: 1)")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 DRAWS = 1000
-FEWER = 100  # where nobody asked for a part of the images: each point is drawn again
+FEWER = 100  # of a full analysis, which nobody asked to draw: each of its points is
 LEVEL = 0.95
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import paddle
 import pytest
-from conftest import TOY_SHAPE, Chain, Depthwise, Grouped, Residual, knowing, randomize
+from conftest import TOY_SHAPE, Chain, Depthwise, Grouped, knowing, randomize
 
 import paddleprune as pp
 from paddleprune import models
@@ -26,9 +26,8 @@ def images(shape=TOY_SHAPE, count=24, seed=5):
     return np.random.default_rng(seed).normal(size=(count, *shape)).astype("float32")
 
 
-@pytest.mark.parametrize("form", ["onnx", "openvino"])
-@pytest.mark.parametrize("algorithm", ["KL", "min_max"])
-@pytest.mark.parametrize("net", [Chain, Residual, Depthwise, Grouped])
+@pytest.mark.parametrize(("form", "algorithm"), [("onnx", "KL"), ("onnx", "min_max"), ("openvino", "KL")])
+@pytest.mark.parametrize("net", [Chain, Depthwise, Grouped])
 def test_integers_say_nearly_the_same(net, algorithm, form):
     if form == "openvino":
         pytest.importorskip("openvino")
