@@ -50,7 +50,7 @@ class Runtime:
     time: Callable[[Sequence[Any], Sequence[Any], int, int, int], list[list[float]]] | None = None
     quants: tuple[str, ...] = ()  # names of --quant
     # (network, pictures [n, C, H, W], algorithm) -> files whose layers are fed integers, too; none: weights alone are integers
-    calibrate: Callable[[Exported, Any, str], Converted] | None = None
+    calibrate: Callable[[Exported, np.ndarray, str], Converted] | None = None
 
     def forward(self, converted: Converted, exported: Exported) -> Forward:
         """As an evaluation calls it."""

@@ -34,7 +34,7 @@ def quantised(model: bytes, images: np.ndarray, algorithm: str = "KL") -> bytes:
             QuantType,
             quantize_static,
             shape_inference,
-        )  # fmt: skip
+        )
     except ImportError as error:
         raise UserError(f"--quant: {error}; pip install 'paddleprune[onnx]'") from error
     with scratch_folder() as folder, _silent():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 DRAWS = 1000
-FEWER = 100  # of a full analysis, which nobody asked to draw: each of its points is
+FEWER = 100  # draws at each point of a full analysis: they shall cost little beside the point
 LEVEL = 0.95
 
 
