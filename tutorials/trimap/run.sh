@@ -3,7 +3,7 @@
 #   sh tutorials/trimap/run.sh [SETTING...]        settings of every training, e.g. train.epochs=2
 set -eu
 python=${PYTHON:-python} data=${DATA:-data/sample_matting} out=${OUT:-output/trimap}
-train="$python tools/train.py --config configs/matting/dim_sample.yml"
+train="$python tools/train.py --config ${CONFIG:-configs/matting/dim_sample.yml}"
 set -- "data.root=$data" "$@"
 
 # 1. Pictures with their alphas
