@@ -1,5 +1,5 @@
 """Seconds of a training step: as Paddle does it, with our depthwise convolutions, and with all that we do for a CPU (MKL with
-AVX2 where it would not take it, memory kept from step to step), in turns, each in a process of its own.
+AVX-512 or AVX2 where it would not take it, memory kept from step to step), in turns, each in a process of its own.
 
 OMP_NUM_THREADS=1 python benchmarks/training_step.py --json benchmarks/results/training_step.json
 """

@@ -11,10 +11,10 @@ import importlib
 from typing import Any
 
 from .errors import UserError
-from .processor import use_avx2
+from .processor import use_avx
 
 __version__ = "0.1.0"
-use_avx2()
+use_avx()
 FACES = ["cls", "det", "seg", "matting", "load_model", "slim"]
 PLACES = {
     "Pruner": "pruner",

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MKL = "MKL_DEBUG_CPU_TYPE"  # environment variable of the MKL of 2019 that Paddle brings
-AVX2 = "5"
+AVX2, AVX512 = "5", "7"
+OF_AVX512 = frozenset("avx512f avx512cd avx512bw avx512dq avx512vl".split())  # what MKL's takes
 # glibc's malloc.h
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 NEVER = -1  # of trimming
@@ -16,17 +17,18 @@ AFTERWARDS = {MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 2
 BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
-def use_avx2(environment: MutableMapping[str, str] = os.environ, cpuinfo: str = "/proc/cpuinfo") -> None:
-    """Let MKL multiply matrices with AVX2 on processors that are not Intel's, where it takes SSE unless it is told to:
-    convolutions are three to four times faster. Counts if it comes before MKL's first product; what the
+def use_avx(environment: MutableMapping[str, str] = os.environ, cpuinfo: str = "/proc/cpuinfo") -> None:
+    """Let MKL multiply matrices with AVX-512 or AVX2 on processors that are not Intel's, where it takes SSE unless it is
+    told to: convolutions are three to four times faster. Counts if it comes before MKL's first product; what the
     user has set stays."""
     try:
         text = Path(cpuinfo).read_text(errors="replace")
     except OSError:  # not on Linux: it is as fast as it is
         return
     vendor = next((line for line in text.splitlines() if line.startswith("vendor_id")), "")
-    if vendor.endswith(("AuthenticAMD", "HygonGenuine")) and " avx2 " in text and " fma " in text:
-        environment.setdefault(MKL, AVX2)
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    if vendor.endswith(("AuthenticAMD", "HygonGenuine")) and {"avx2", "fma"}.issubset(flags):
+        environment.setdefault(MKL, AVX512 if OF_AVX512.issubset(flags) else AVX2)
 
 
 @contextmanager
