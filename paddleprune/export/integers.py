@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import scratch_folder
+from .biases import corrected
 
 ALGORITHMS = {"KL": "Entropy", "min_max": "MinMax"}  # PaddleX's and Paddle's names: ONNX Runtime's
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -24,7 +25,7 @@ def quantised(model: bytes, images: np.ndarray, algorithm: str = "KL") -> bytes:
     [n, C, H, W]. `algorithm`: how a range is chosen, KL (least divergence of the histograms) or min_max.
 
     What is behind the last layers with weights (boxes, labels) stays in floats. Weights have 7 bits: processors without
-    VNNI add up pairs of products in 16.
+    VNNI add up pairs of products in 16. What their rounding adds on average, biases take away.
     """
     try:
         import onnx
@@ -43,9 +44,11 @@ def quantised(model: bytes, images: np.ndarray, algorithm: str = "KL") -> bytes:
         shape_inference.quant_pre_process(
             folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True
         )
-        graph = onnx.load(folder / "folded.onnx").graph
+        found = corrected(onnx.load(folder / "folded.onnx"), images)
+        onnx.save(found, folder / "corrected.onnx")
+        graph = found.graph
         quantize_static(
-            folder / "folded.onnx",
+            folder / "corrected.onnx",
             folder / "integers.onnx",
             _reader(graph.input[0].name, images),
             quant_format=QuantFormat.QDQ,

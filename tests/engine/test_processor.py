@@ -14,7 +14,11 @@ from paddleprune.processor import BY_USER, MKL, use_avx
     ("cpuinfo", "before", "after"),
     [
         ("vendor_id\t: AuthenticAMD\nflags\t\t: sse fma avx2 sha_ni\n", {}, {MKL: "5"}),
-        ("vendor_id\t: AuthenticAMD\nflags\t\t: fma avx2 avx512f avx512dq avx512cd avx512bw avx512vl\n", {}, {MKL: "7"}),
+        (
+            "vendor_id\t: AuthenticAMD\nflags\t\t: fma avx2 avx512f avx512dq avx512cd avx512bw avx512vl\n",
+            {},
+            {MKL: "7"},
+        ),
         ("vendor_id\t: AuthenticAMD\nflags\t\t: fma avx2 avx512f avx512cd\n", {}, {MKL: "5"}),
         ("vendor_id\t: HygonGenuine\nflags\t\t: sse fma avx2 sha_ni\n", {}, {MKL: "5"}),
         ("vendor_id\t: AuthenticAMD\nflags\t\t: sse fma avx2 sha_ni\n", {MKL: "4"}, {MKL: "4"}),

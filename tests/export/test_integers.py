@@ -9,6 +9,7 @@ import onnx
 import paddle
 import pytest
 from conftest import TOY_SHAPE, Chain, Depthwise, Grouped, knowing, randomize
+from onnx import helper, numpy_helper
 
 import paddleprune as pp
 from paddleprune import models
@@ -16,7 +17,9 @@ from paddleprune.cli import main
 from paddleprune.data.sample_data import make
 from paddleprune.errors import UserError
 from paddleprune.export import formats, parity
-from paddleprune.export.integers import behind_weights
+from paddleprune.export.biases import corrected, rounded
+from paddleprune.export.integers import behind_weights, quantised
+from paddleprune.export.onnx import session
 from paddleprune.tasks import of
 
 pytest.importorskip("paddle2onnx")
@@ -56,6 +59,45 @@ def test_weights_are_stored_as_integers_and_the_file_is_small():
     for name in read:
         assert made_by[name].op_type == "DequantizeLinear"
         assert kinds[made_by[name].input[0]] == onnx.TensorProto.INT8
+
+
+def convolution(groups: int, bias: bool) -> onnx.ModelProto:
+    """One convolution of random weights, [n, 4, 9, 9] -> [n, 4, 9, 9]."""
+    rng = np.random.default_rng(3)
+    arrays = {"weight": rng.normal(size=(4, 4 // groups, 3, 3)), "bias": rng.normal(size=4)}
+    names = ["weight", "bias"][: 1 + bias]
+    node = helper.make_node("Conv", ["x", *names], ["y"], "one", group=groups, pads=[1] * 4)
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 4, 9, 9]) for name in "xy")
+    stored = [numpy_helper.from_array(arrays[name].astype("float32"), name) for name in names]
+    graph = helper.make_graph([node], "graph", [x], [y], stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+@pytest.mark.parametrize(("groups", "bias"), [(1, True), (4, True), (4, False), (2, False)])
+def test_biases_take_away_what_rounded_weights_add(groups, bias):
+    given, before = images((4, 9, 9), 8) + 2, convolution(groups, bias)
+    after = corrected(before, given)
+
+    def means(model, rounding):
+        model = onnx.ModelProto.FromString(model.SerializeToString())
+        for tensor in model.graph.initializer:
+            if rounding and tensor.name == "weight":
+                tensor.CopyFrom(numpy_helper.from_array(rounded(numpy_helper.to_array(tensor)), "weight"))
+        return session(model.SerializeToString()).run(None, {"x": given})[0].mean(axis=(0, 2, 3))
+
+    wanted = means(before, rounding=False)
+    assert np.abs(means(before, rounding=True) - wanted).max() > 1e-3
+    np.testing.assert_allclose(means(after, rounding=True), wanted, atol=1e-5)
+
+
+def test_weights_are_rounded_as_the_file_has_them():
+    file = onnx.load_from_string(quantised(convolution(4, True).SerializeToString(), images((4, 9, 9), 4)))
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in file.graph.initializer}
+    (read,) = (node for node in file.graph.node if node.input[0].startswith("weight"))
+    assert read.op_type == "DequantizeLinear"
+    integers, scale = (stored[name] for name in read.input[:2])
+    weight = numpy_helper.to_array(convolution(4, True).graph.initializer[0])
+    np.testing.assert_allclose(integers * scale.reshape(-1, 1, 1, 1), rounded(weight), rtol=1e-5)
 
 
 def test_what_leads_to_no_weights_stays_in_floats():
