@@ -31,7 +31,7 @@ demo: $(READY)
 	@echo "== 4/6 prune and retrain"
 	$(PYTHON) tools/train.py --config $(CONFIG) --pretrain_weights $(DEMO)/dense/best_model \
 	    --sensitivities_file $(DEMO)/sensitivities.json \
-	    --set prune.strategy=least_loss prune.target.params=0.2 train.epochs=2 train.learning_rate=0.001 \
+	    --set prune.strategy=least_loss prune.target.params=0.2 train.epochs=4 train.learning_rate=0.0005 train.distill=0.5 \
 	    --save_dir $(DEMO)/pruned
 	@echo "== 5/6 export for phones, and check the exported file"
 	$(PYTHON) tools/export.py --model_dir $(DEMO)/pruned/best_model --format $(FORMAT) --save_dir $(DEMO)/export
