@@ -10,12 +10,18 @@ FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/sha
          "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 
 
-def draw(picture, result, background=(0, 160, 80)):
-    """uint8 RGB of the same size: the person on a plain background, classes in colours, boxes, or the
-    label."""
+PLAIN = (0, 160, 80)  # a background, RGB
+
+
+def draw(picture, result, background=PLAIN):
+    """uint8 RGB of the same size: the person on the background, a colour or a uint8 RGB picture of any size, classes in
+    colours, boxes, or the label."""
     if "alpha" in result:
         alpha = result["alpha"][..., None] / 255
-        return (alpha * picture + (1 - alpha) * np.float64(background)).round().astype(np.uint8)
+        behind = np.float64(background)
+        if behind.ndim == 3:
+            behind = _covering(background, picture.shape[:2])
+        return (alpha * picture + (1 - alpha) * behind).round().astype(np.uint8)
     if "mask" in result:
         hues = (np.arange(256) * 67 % 180).astype(np.uint8)
         colours = cv2.cvtColor(
@@ -33,6 +39,16 @@ def draw(picture, result, background=(0, 160, 80)):
         best = result["top"][0]
         _write(drawn, f"{best['label']} {100 * best['score']:.1f} %", (4, 3 * size // 2), size)
     return drawn
+
+
+def _covering(picture, size):
+    """A picture, made to fill [height, width], what is too much cut off on both sides."""
+    height, width = size
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    sides = max(width, round(picture.shape[1] * scale)), max(height, round(picture.shape[0] * scale))
+    found = cv2.resize(picture, sides, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    top, left = (found.shape[0] - height) // 2, (found.shape[1] - width) // 2
+    return found[top : top + height, left : left + width]
 
 
 def _write(picture, text, place, size):

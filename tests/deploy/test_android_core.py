@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))
-from common import RESULTS, preprocess
+from outputs import RESULTS
+from preprocess import preprocess
 
 CORE = ROOT / "deploy/lite/android/app/src/main/java/org/paddleprune/lite/core"
 JSON = Path("/usr/share/java/com.android.json.jar")  # org.json, which Android has by itself

@@ -21,7 +21,9 @@ from paddleprune.pipeline import export_model, train
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))
-from common import Fault, Model, make_folder, process_pictures
+from common import Fault, Model
+from drawing import PLAIN, draw
+from pictures import background_of, make_folder, process_pictures
 
 SMALL = ["model.args.scale=0.25", "data.image_shape=[3,32,32]",
          "data.eval_transforms=[{ResizeByShort: {size: 36}}, {CenterCrop: {size: 32}}, Normalize]",
@@ -155,7 +157,34 @@ def test_the_openvino_client_mattes_a_video(trained, tmp_path):
     assert text.startswith("7 frames")
     drawn = cv2.VideoCapture(str(tmp_path / "out/in.mp4"))
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 7
-    assert drawn.read()[1].std() > 5
+    green = drawn.read()[1]
+    assert green.std() > 5
+    common = ("openvino/run.py", "--model_dir", tmp_path / "export", "--image", tmp_path / "in.avi")
+    client(*common, "--save_dir", tmp_path / "red", "--background", "255,0,0")
+    assert [file.name for file in (tmp_path / "red").iterdir()] == ["in.mp4"]
+    red = cv2.VideoCapture(str(tmp_path / "red/in.mp4")).read()[1]
+    assert red[..., 2].mean() > green[..., 2].mean() + 20  # BGR
+    for wrong in ("255,0", "256,0,0", "nowhere.png"):
+        said = client(*common, "--save_dir", tmp_path / "no", "--background", wrong, code=2)
+        assert f"--background: '{wrong}' is no colour and no readable picture" in said
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_cut_out_is_put_on_a_colour_or_a_picture(tmp_path):
+    picture = np.full((4, 6, 3), 200, np.uint8)
+    alpha = np.zeros((4, 6), np.uint8)
+    alpha[:, 3:] = 255
+    on_colour = draw(picture, {"alpha": alpha}, background_of("1, 2,3"))
+    assert (on_colour[:, :3] == (1, 2, 3)).all()
+    assert (on_colour[:, 3:] == 200).all()
+    # Of a picture twice as wide as it must be, a quarter goes at each end.
+    wide = np.repeat(np.arange(24, dtype=np.uint8)[None, :, None], 8, axis=0).repeat(3, axis=2)
+    cv2.imwrite(str(tmp_path / "wide.png"), wide)
+    on_picture = draw(picture, {"alpha": alpha * 0}, background_of(str(tmp_path / "wide.png")))
+    assert on_picture.shape == picture.shape
+    half = cv2.resize(wide, (12, 4), interpolation=cv2.INTER_AREA)
+    assert (on_picture == half[:, 3:9]).all()
+    assert background_of("") == PLAIN
 
 
 @pytest.mark.parametrize(
