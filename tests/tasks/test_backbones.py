@@ -1,11 +1,13 @@
-"""Backbones of YOLOv3: their sizes, where they are read, that they can be pruned."""
+"""Backbones of YOLOv3: their sizes, where they are read, that they can be pruned and go into every runtime."""
 
+import numpy as np
 import paddle
 import pytest
-from conftest import unaccounted
+from conftest import LONG, randomize, unaccounted
 
-from paddleprune import models
+from paddleprune import models, tasks
 from paddleprune.errors import UserError
+from paddleprune.export import formats
 from paddleprune.models._backbones import BACKBONES
 from paddleprune.pruning import criteria
 from paddleprune.pruning.groups import find_groups
@@ -42,3 +44,28 @@ def test_every_backbone_is_read_at_three_strides_and_can_be_pruned(name):
         plan = make_plan(groups, dict.fromkeys(groups, 0.3), criteria.scores("l1_norm", groups, network))
         narrow(network, plan, (3, 64, 64), groups)  # compares it with the masked network
         assert sum(p.size for p in network.parameters()) < 0.75 * before
+
+
+@pytest.mark.skipif(not LONG, reason="two minutes; PADDLEPRUNE_TEST_LONG=1 (make test-long) runs it")
+@pytest.mark.parametrize("form", ["inference", "lite", "onnx", "openvino", "mnn"])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_finds_the_same_boxes_in_every_runtime(name, form):
+    pytest.importorskip({"lite": "paddlelite", "onnx": "paddle2onnx", "mnn": "MNN"}.get(form, "paddle"))
+    network = randomize(models.build("yolov3", {"num_classes": 2, "backbone": name, "width": 0.0625}))
+    network.eval()
+    groups = find_groups(network, (3, 64, 64))
+    scores = criteria.scores("l1_norm", groups, network)
+    narrow(network, make_plan(groups, dict.fromkeys(groups, 0.3), scores), (3, 64, 64), groups)
+    network.eval()
+    for output in network.heads:
+        output.bias.set_value(output.bias + 1.0)
+    task = tasks.of("detection", "yolov3", ["a", "b"])
+    deployed = task.head.deployed(network)
+    deployed.eval()
+    image = np.random.default_rng(0).random((2, 3, 64, 64)).astype("float32")
+    made = formats.make(form, deployed, (3, 64, 64), ["x86"])
+    with paddle.no_grad():
+        mine = [t.numpy() for t in deployed(paddle.to_tensor(image))]
+    found = task.agreement(mine, made.forward(image)[0])
+    assert mine[1].sum() >= 5
+    assert found.same == found.decided
