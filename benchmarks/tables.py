@@ -28,7 +28,7 @@ def table(name: str) -> str:
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
              "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table,
              "training": step_table, "published": published_table, "summary": summary_table,
-             "compress": compress_table}  # fmt: skip
+             "compress": compress_table, "seeds": seeds_table, "epochs": epochs_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
     if "command" not in result:  # it was read, or put together
         return f"{body}\n"
@@ -55,6 +55,7 @@ def step_table(rows: list[dict]) -> str:
     lines = [head, "|---" * 7 + "|"]
     for row in rows:
         name = f"{row['model']} {row['scale']:g}" if "scale" in row else row["model"]
+        name += ", taught by a whole one" if row.get("taught") else ""
         times = " | ".join(f"{row['seconds'][way]:.2f}" for way in ("paddle", "depthwise", "ours"))
         lines.append(f"| {name} | {row['pixels']} | {row['batch']} | {times} | {row['faster']:.1f}x |")
     return "\n".join(lines)
@@ -128,6 +129,13 @@ def published_table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def value_of(row: dict, metric: str) -> float:
+    """Of a row of one run, or the mean of several seeds."""
+    if "seeds" in row:
+        return sum(values[metric] for values in row["seeds"].values()) / len(row["seeds"])
+    return row.get("value", row.get(metric))
+
+
 def summary_table(rows: list[dict]) -> str:
     """A line a network: what is left of it, and of its metric, beside an original that was trained as long."""
     head = "| network, data | parameters, M | macs | CPU | metric | original | small |"
@@ -139,7 +147,7 @@ def summary_table(rows: list[dict]) -> str:
         }
         before, after = found[row["from"]], found[row["to"]]
         metric = before.get("metric", "mse")
-        values = [r.get("value", r.get(metric)) for r in (before, after)]
+        values = [value_of(r, metric) for r in (before, after)]
         scale, form = (100, ".1f") if metric in ("acc1", "map", "miou") else (1, ".4f")
         faster = "-"
         if isinstance(before.get("latency_ms"), dict):
@@ -150,6 +158,56 @@ def summary_table(rows: list[dict]) -> str:
             f"| {row['what']} | {before['params'] / 1e6:.2f} -> {after['params'] / 1e6:.2f} | {before['macs'] / after['macs']:.1f}x "
             f"fewer | {faster} | {metric}{', %' if scale > 1 else ''} | {scale * values[0]:{form}} | {scale * values[1]:{form}} |"
         )
+    return "\n".join(lines)
+
+
+def seeds_table(rows: list[dict]) -> str:
+    """A line a variant: the means of its seeds, from the least to the largest, and seed by seed what it has more than
+    the one it is judged beside."""
+    first = rows[0]
+    metrics = [key for key in next(iter(first["seeds"].values())) if key != "before"]
+    runtimes = list(first.get("latency_ms", {}))
+    beside = next(row for row in rows if row["variant"] == first["beside"])
+    head = ["variant", "seeds", "epochs", "params, M", "macs, M", "size, MB"]
+    head += [f"{key}, %" for key in metrics] + [f"beside *{beside['variant']}*", "before retraining"]
+    lines = ["| " + " | ".join([*head, *(f"{key}, ms" for key in runtimes)]) + " |"]
+    lines.append("|---" * (len(head) + len(runtimes)) + "|")
+    for row in rows:
+        of, other = row["seeds"], beside["seeds"]
+        more = [100 * (of[seed][metrics[0]] - other[seed][metrics[0]]) for seed in of if seed in other]
+        before = [100 * values["before"] for values in of.values() if "before" in values]
+        weights = f"{row['params'] / 1e6:.3g}"
+        if row["nonzero_params"] < 0.95 * row["params"]:
+            weights += f", {row['nonzero_params'] / 1e6:.3g} not 0"
+        cells = [row["variant"], str(len(of)), str(row["epochs"]), weights]
+        cells += [f"{row['macs'] / 1e6:.1f}", f"{row['size_bytes'] / 1e6:.2f}"]
+        cells += [_spread([100 * values[key] for values in of.values()]) for key in metrics]
+        cells += ["" if row is beside else _spread(more, "+.1f"), _spread(before)]
+        cells += [f"{row['latency_ms'][key]:.2f}" for key in runtimes]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float], form: str = ".1f") -> str:
+    """The mean, and from which to which where there are several."""
+    if not values:
+        return ""
+    mean = f"{sum(values) / len(values):{form}}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):{form}} to {max(values):{form}})"
+
+
+def epochs_table(rows: list[dict]) -> str:
+    """A line a way and share: the metric before training and at its best, and epochs until it is the dense one's, seed by
+    seed."""
+    head = "| of each group removed | way | dense, % | before training, % | best, % | epochs until dense | until a point less |"
+    lines = [head, "|---" * 7 + "|"]
+    for row in rows:
+        until = [
+            ", ".join("-" if number is None else str(number) for number in row[key])
+            for key in ("until", "until_a_point_less")
+        ]
+        values = " | ".join(f"{100 * row[f'mean_{name}']:.1f}" for name in ("dense", "before", "best"))
+        lines.append(f"| {100 * row['removed']:.0f} % | {row['way']} | {values} | {' | '.join(until)} |")
     return "\n".join(lines)
 
 
@@ -179,7 +237,7 @@ def ours(file: str, to: str, beside: str = "", **more: str) -> str:
     }
     before, after = rows[more["from"]], rows[to]
     metric = before.get("metric", "mse")
-    values = [row.get("value", row.get(metric)) for row in (before, after)]
+    values = [value_of(row, metric) for row in (before, after)]
     scale, form = (100, ".1f") if metric in ("acc1", "map", "miou") else (1, ".4f")
     kept = [row.get("nonzero_params", row["params"]) / 1e6 for row in (before, after)]
     word = "non-zero weights" if "nonzero_params" in after else "weights"

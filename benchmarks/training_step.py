@@ -1,5 +1,5 @@
 """Seconds of a training step: as Paddle does it, with our depthwise convolutions, and with all that we do for a CPU (MKL with
-AVX-512 or AVX2 where it would not take it, memory kept from step to step), in turns, each in a process of its own.
+AVX-512 or AVX2 where it would not take it, memory kept from step to step, a teacher in Paddle Inference), in turns, each in a process of its own.
 
 OMP_NUM_THREADS=1 python benchmarks/training_step.py --json benchmarks/results/training_step.json
 """
@@ -18,11 +18,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from paddleprune.processor import MKL, kept_memory
 
-CASES = (  # network, its arguments, pixels, batch
+CASES = (  # network, its arguments, pixels, batch; at the end where a dense one teaches it
     ("mobilenet_v2", {"scale": 0.35}, 32, 32),
     ("mobilenet_v2", {"scale": 0.35}, 48, 32),
     ("mobilenet_v2", {}, 128, 16),
     ("paddle.vision.resnet18", {}, 96, 16),
+    ("mobilenet_v2", {"scale": 0.35}, 128, 16, "mobilenet_v2"),
 )
 WAYS = ("paddle", "depthwise", "ours")
 
@@ -31,7 +32,10 @@ def work(way: str) -> None:
     """In a process of its own: for each line, the number of a case, a line with the seconds of a step."""
     from paddleprune.engine.depthwise import fast_depthwise
     from paddleprune.engine.fit import step
+    from paddleprune.methods.spoken import Spoken
 
+    if way != "ours":
+        Spoken._simple = lambda spoken, inputs: False  # the teacher itself speaks
     known = {}
     for line in sys.stdin:
         number = int(line)
@@ -49,11 +53,12 @@ def work(way: str) -> None:
             print(time.perf_counter() - start, flush=True)
 
 
-def prepared(name: str, arguments: dict, pixels: int, batch: int) -> tuple:
+def prepared(name: str, arguments: dict, pixels: int, batch: int, teacher: str = "") -> tuple:
     """A run of the network and a batch."""
     from paddleprune import models
     from paddleprune.config import TrainConfig
     from paddleprune.engine.fit import Run, make_optimizer
+    from paddleprune.methods import Distill
     from paddleprune.tasks import of
 
     network = models.build(name, {"num_classes": 10, **arguments})
@@ -61,10 +66,11 @@ def prepared(name: str, arguments: dict, pixels: int, batch: int) -> tuple:
     optimizer, schedule = make_optimizer(network, train, 1000)
     task = of("classification", name, list("abcdefghij"))
     images = np.random.default_rng(0).random((batch, 3, pixels, pixels), np.float32)
-    return Run(network, task, range(1000), train, optimizer, schedule), {
-        "image": images,
-        "label": np.arange(batch) % 10,
-    }
+    run = Run(network, task, range(1000), train, optimizer, schedule)
+    if teacher:
+        dense = models.build(teacher, {"num_classes": 10})
+        run.loss = Distill(task.head, dense, 0.5).wrap(run.loss)
+    return run, {"image": images, "label": np.arange(batch) % 10}
 
 
 def started(way: str) -> subprocess.Popen:
@@ -88,9 +94,9 @@ def measure(number: int, workers: dict[str, subprocess.Popen], turns: int) -> di
             if turn:  # the first one warms up
                 seconds[way].append(found)
     medians = {way: round(float(np.median(times)), 4) for way, times in seconds.items()}
-    name, arguments, pixels, batch = CASES[number]
+    name, arguments, pixels, batch, *teacher = CASES[number]
     faster = round(medians["paddle"] / medians["ours"], 2)
-    case = {"model": name, **arguments, "pixels": pixels, "batch": batch}
+    case = {"model": name, **arguments, "pixels": pixels, "batch": batch, "taught": bool(teacher)}
     return {**case, "seconds": medians, "faster": faster}
 
 

@@ -11,6 +11,7 @@ from ..graph.example import outputs_of
 from ..models import Head
 from ._base import Loss, Method
 from .features import Features, watched
+from .spoken import Spoken
 
 
 class Distill(Method):
@@ -39,6 +40,8 @@ class Distill(Method):
     def wrap(self, loss: Loss) -> Loss:
         names = [] if self.features is None else self.features.names
         wanted_maps, _ = watched(self.teacher, names)
+        # Its maps on the way are seen in the network alone.
+        spoken = Spoken(self.teacher) if not names else None
 
         def taught(network: nn.Layer, batch: dict) -> dict[str, paddle.Tensor]:
             seen: list[tuple[Any, Any]] = []
@@ -52,9 +55,12 @@ class Distill(Method):
                 handle.remove()
                 stop()
             inputs, said = seen[0]
-            with paddle.no_grad():
-                wanted = self.teacher(*inputs)
-            apart = self.head.apart(outputs_of(said), outputs_of(wanted), batch)
+            if spoken is not None:
+                wanted = spoken(inputs)
+            else:
+                with paddle.no_grad():
+                    wanted = outputs_of(self.teacher(*inputs))
+            apart = self.head.apart(outputs_of(said), wanted, batch)
             found = {"teacher": apart}
             if self.features is not None:
                 found["features"] = self.share * self.features(said_maps(), wanted_maps())
