@@ -17,7 +17,7 @@ from paddleprune.data.layouts import look
 from paddleprune.data.readers import find_reader
 from paddleprune.data.sample_data import make
 from paddleprune.errors import UserError
-from paddleprune.export import lite
+from paddleprune.export import lite, parity
 from paddleprune.recipes import MODELS, dense_config
 
 
@@ -157,6 +157,9 @@ def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
     assert (out / "report.html").stat().st_size > 100_000
     pruned = load_config(out / "pruned.yml")
     assert pruned.prune.target.params == 0.5
+    monkeypatch.setattr(parity, "LOSS", 1.0)  # it knows next to nothing, so chance decides
+    assert main([*command, "--format", "onnx", "--quant", "int8"]) == 0
+    assert f"file: {out}/onnx_int8/model.onnx" in capsys.readouterr().out
     assert main(["compress", "--data", str(digits), "--target", "size=0.3", "--save_dir", str(out)]) == 2
     assert "was begun with another --target" in capsys.readouterr().err
 
@@ -167,6 +170,8 @@ def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
         (["--target", "size=2"], "--target: 'size=2' must be one of size=0.25"),
         (["--target", "speed=0.5"], "--target: 'speed=0.5' must be"),
         (["--format", "nothing"], "--format: 'nothing' is not known"),
+        (["--format", "mnn", "--quant", "int8"], "--quant: the format 'mnn' takes none"),
+        (["--format", "onnx", "--quant", "int4"], "--quant: 'int4' is not known"),
         (["--minutes", "0"], "--minutes: 0.0 is out of range"),
         (["--data", "nowhere"], "--data: there is no folder 'nowhere'"),
     ],

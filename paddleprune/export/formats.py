@@ -61,8 +61,8 @@ def make(
     """Export the deployed `network`. `targets`: of lite, x86 and arm. Raises UserError for an unknown format,
     target or quantisation."""
     used = runtime(form, "--format")
-    if quant and quant.bits not in used.quants:
-        _refuse(used, quant.bits)
+    if quant:
+        check_quant(used, quant.bits)
     if quant and used.calibrate:
         exported = export_inference(network, image_shape)
         converted = used.calibrate(exported, quant.images(), quant.algorithm)
@@ -72,7 +72,10 @@ def make(
     return Made(converted.files, exported, used.title, used.forward(converted, exported))
 
 
-def _refuse(used: Runtime, bits: str) -> None:
+def check_quant(used: Runtime, bits: str) -> None:
+    """Raises UserError unless the runtime takes weights of this type."""
+    if bits in used.quants:
+        return
     if used.quants:
         raise UserError(f"--quant: '{bits}' is not known; {suggest(bits, used.quants)}")
     takers = [name for name, runtime in RUNTIMES.items() if runtime.quants]
