@@ -20,4 +20,4 @@ python tools/train.py --config configs/classification/mobilenet_v2_imagenet_samp
 python benchmarks/oneshot.py --model_dir output/imagenet_split_model/best_model --removed 0.1 0.2 0.3 \
     --json benchmarks/results/oneshot_imagenet.json
 python tools/sensitivity.py --model_dir output/imagenet_split_model/best_model --list others.txt --batch_size 16 \
-    --save_file sensitivities/MobileNetV2.json --note "744 of 1000 ImageNet pictures, one a class; made up for by the others"
+    --save_file sensitivities/MobileNetV2.json --note "744 of 1000 ImageNet pictures, one a class; made up for by some of the others"

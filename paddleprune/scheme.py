@@ -166,6 +166,9 @@ def curves_of(prune: PruneConfig, groups: Groups, model: str, observed: Observed
         usual = "l1_norm" if measured in (UNKNOWN, criteria.RECONSTRUCTION) else measured
     if not prune.criterion and measured not in (UNKNOWN, usual):
         log.info("channels go by %s, the sensitivities were measured by %s", usual, measured)
+    if table.provenance.compensated and prune.weights == "inherit" and not compensates(prune):
+        log.warning("prune.compensate: the sensitivities are of channels that are made up for, which these are not; expect to "
+                    "lose more than they say, or measure anew with --compensate 0")  # fmt: skip
     intervals = {
         name: table.intervals[name]
         for name, curve in curves.items()

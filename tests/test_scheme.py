@@ -44,20 +44,12 @@ def test_default_fits_any_head_and_size(classes, size, scale):
 
 def test_the_default_file_says_where_it_comes_from():
     table = Sensitivities.read(default_file("mobilenet_v2"))
-    assert table.provenance.images == 1000
-    assert table.baseline == pytest.approx(0.779, abs=0.02)
+    assert table.provenance.images == 744
+    assert table.provenance.compensated > 100
+    assert table.baseline == pytest.approx(0.788, abs=0.02)
     assert table.note["command"].startswith("paddleprune sensitivity")
-    assert table.note["dataset"] == "imagenet_samples"
+    assert table.note["dataset"] == "imagenet_split"
     assert all(len(curve) == 9 for curve in table.curves.values())
-
-
-def test_the_default_file_is_of_the_weights_it_names(shared):
-    from paddleprune.engine.checkpoint import fingerprint, put_weights, read_weights
-
-    network = models.build("mobilenet_v2", {})
-    assert not put_weights(network, read_weights(shared / "weights/mobilenet_v2_imagenet.pdparams"))
-    table = Sensitivities.read(default_file("mobilenet_v2"))
-    assert fingerprint(network) == table.provenance.weights
 
 
 @pytest.mark.parametrize("target", [TargetConfig(macs=0.6), TargetConfig(params=0.4)])
@@ -75,11 +67,12 @@ def test_a_target_is_reached(target, align):
     assert asked - 0.12 < left <= asked
 
 
-def test_the_table_for_reading():
+def test_the_table_for_reading(caplog):
     network, groups = mobilenet()
     chosen = scheme.choose(PruneConfig(sensitivities="DEFAULT", compensate=0), groups, "mobilenet_v2")
+    assert "the sensitivities are of channels that are made up for, which these are not" in caplog.text
     lines = plan_table.table(groups, scheme.plan_of(chosen, 8, groups, network), chosen).splitlines()
-    assert len(lines) == 2 + len(groups) + 3
+    assert len(lines) == 2 + len(groups) + 4  # with how sure it is
     assert sum(line.endswith("whole") for line in lines) == len(chosen.whole) > 0
     assert "eval_metric_loss 0.05" in lines[0]
 
