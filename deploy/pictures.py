@@ -134,6 +134,8 @@ def process_video(model, path, save_dir, background=PLAIN):
             drawn = draw(picture, model.result(picture), background)
             target.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
             count += 1
+        if not count:
+            raise Fault(f"'{path}' has no frame that can be read")
     except BaseException:
         target.release()
         unfinished.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))
 from common import Fault, Model
 from drawing import PLAIN, draw
-from pictures import background_of, make_folder, process_pictures
+from pictures import background_of, make_folder, process_pictures, process_video
 
 SMALL = ["model.args.scale=0.25", "data.image_shape=[3,32,32]",
          "data.eval_transforms=[{ResizeByShort: {size: 36}}, {CenterCrop: {size: 32}}, Normalize]",
@@ -168,6 +168,21 @@ def test_the_openvino_client_mattes_a_video(trained, tmp_path):
         said = client(*common, "--save_dir", tmp_path / "no", "--background", wrong, code=2)
         assert f"--background: '{wrong}' is no colour and no readable picture" in said
     assert not (tmp_path / "no").exists()
+
+
+def test_a_video_that_breaks_off_leaves_nothing(tmp_path):
+    class Broken:
+        def result(self, picture):
+            raise Fault("no more")
+
+    for name, frames in (("none.avi", 0), ("some.avi", 3)):
+        video = cv2.VideoWriter(str(tmp_path / name), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+        for _ in range(frames):
+            video.write(np.zeros((64, 64, 3), np.uint8))
+        video.release()
+        with pytest.raises(Fault, match="no more" if frames else "no frame|not a readable video"):
+            process_video(Broken(), tmp_path / name, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_cut_out_is_put_on_a_colour_or_a_picture(tmp_path):
