@@ -3,6 +3,7 @@
 import numpy as np
 import paddle
 import pytest
+from boxes import assert_same_boxes
 from conftest import randomize
 from paddle import nn
 
@@ -157,16 +158,7 @@ def test_every_runtime_finds_the_same_boxes(form):
     network = randomize(models.build("yolov2", models.card("yolov2").args))
     network.head.bias.set_value(network.head.bias + 1.0)
     network.eval()
-    task = tasks.of("detection", "yolov2", ["a", "b", "c"])
-    deployed = task.head.deployed(network)
-    deployed.eval()
-    image = np.random.default_rng(0).random((2, 3, 64, 64)).astype("float32")
-    made = formats.make(form, deployed, (3, 64, 64), ["x86"])
-    with paddle.no_grad():
-        mine = [t.numpy() for t in deployed(paddle.to_tensor(image))]
-    found = task.agreement(mine, made.forward(image)[0])
-    assert mine[1].sum() >= 5
-    assert found.same == found.decided
+    assert_same_boxes(network, "yolov2", form, 3)
 
 
 def test_options_are_checked():
