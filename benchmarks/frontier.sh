@@ -1,0 +1,41 @@
+#!/bin/sh
+# TrashNet 1.5 to 8 times smaller, each row once for each seed, beside the original trained on as long and a uniformly narrower
+# network from random weights. Five to fifteen minutes a row and seed on one core.
+#   sh benchmarks/frontier.sh SEED...      ROWS="0.16 on" sh benchmarks/frontier.sh SEED... makes some of the rows
+# Needs output/mobilenet_v2_imagenet_bn.pdparams of trashnet.sh; run from the top folder. Finished runs are not run again.
+set -eu
+python=${PYTHON:-python}
+rows=${ROWS:-"on 0.16 0.16_finished 0.35 0.12 narrow 0.16_alone 0.16_rounds 0.65"}
+
+go() { # NAME OPTIONS...
+    name=$1; shift
+    [ -e "$out/$name/metrics.json" ] && return
+    $python tools/train.py --config configs/classification/mobilenet_v2_trashnet.yml --save_dir "$out/$name" "$@" "train.seed=$seed"
+}
+
+again() { # NAME OPTIONS...
+    name=$1; shift
+    from=dense
+    case $name in *_finished) from=on ;; esac
+    go "$name" --pretrain_weights "$out/$from/best_model" --set train.epochs=24 train.learning_rate=0.0005 train.warmup_epochs=1 "$@"
+}
+
+for seed in "$@"; do
+    out=output/frontier/$seed
+    go dense --pretrain_weights output/mobilenet_v2_imagenet_bn.pdparams --set train.epochs=12
+    for row in $rows; do
+        least="prune.strategy=least_loss prune.target.params=${row%_*}"
+        # shellcheck disable=SC2086
+        case $row in
+            on) again on ;;
+            narrow) go narrow --set model.args.scale=0.35 train.epochs=36 train.learning_rate=0.003 train.label_smoothing=0 ;;
+            *_alone) again "$row" $least ;;
+            *_rounds) again "$row" $least prune.rounds=3 train.epochs=15 train.distill=1 ;; # 5 + 5 + 15
+            *) again "$row" $least train.distill=1 ;;
+        esac
+    done
+done
+$python benchmarks/seeds.py --folder output/frontier --list test_list.txt --beside on --runtimes inference lite onnx --rows dense=original \
+    on="original, trained on" 0.35="a third, taught" 0.16="a sixth, taught" 0.16_finished="a sixth of the one trained on, taught by it" \
+    0.12="an eighth, taught" 0.16_alone="a sixth, not taught" 0.16_rounds="a sixth, in three rounds" narrow="narrow, from scratch" \
+    0.65="two thirds, taught" --json benchmarks/results/seeds_trashnet.json
