@@ -55,7 +55,7 @@ def average(tensors: Iterable[paddle.Tensor]) -> None:
 
 def average_statistics(network: nn.Layer) -> None:
     """Replace the running statistics of normalisations by their means over the ranks."""
-    average(tensor for name, tensor in network.named_buffers() if is_statistic(name))
+    average(tensor for name, tensor in network.state_dict().items() if is_statistic(name))
 
 
 def joined(meter: Metric) -> Metric:
