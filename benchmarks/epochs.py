@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
-    seeds = sorted(path.name for path in FOLDER.iterdir())
+    seeds = sorted((path.name for path in FOLDER.iterdir() if path.name.isdecimal()), key=int)
     rows = [row(way, ratio, seeds) for ratio in ("0.3", "0.5") for way in WAYS]
     command = f"sh benchmarks/epochs.sh {' '.join(seeds)}"
     options.json.write_text(

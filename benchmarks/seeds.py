@@ -3,7 +3,7 @@
     python benchmarks/seeds.py --folder output/frontier --list test_list.txt --beside on \
         --rows dense=original on="original, trained on" 0.16="a sixth, taught" --json benchmarks/results/seeds_trashnet.json
 
-FOLDER/SEED/ROW holds a run; the metric is the best model's on --list. --beside: the row that the others are subtracted
+FOLDER/SEED/ROW holds a run; the metric is the best model's on --list, what a network costs that of the first seed. --beside: the row that the others are subtracted
 from, seed by seed. --least: of detectors, also with boxes of this score or more alone.
 """
 
@@ -27,9 +27,11 @@ def measured(folder: Path, list_file: str, least: float) -> dict:
     values = {key: found[key] for key in keys}
     if least:
         usual, _boxes.LEAST = _boxes.LEAST, least
-        found = pipeline.evaluate_model(model, list_file=list_file)
+        try:
+            found = pipeline.evaluate_model(model, list_file=list_file)
+        finally:
+            _boxes.LEAST = usual
         values |= {f"{key} at {least:g}": found[key] for key in keys}
-        _boxes.LEAST = usual
     before = facts.get("pruning", {}).get("before_retrain")
     return values if before is None else {**values, "before": before}
 
@@ -52,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--rows", nargs="+", required=True, metavar="ROW=TITLE")
-    parser.add_argument("--beside")
+    parser.add_argument("--beside", required=True)
     parser.add_argument("--list", required=True)
     parser.add_argument("--least", type=float, default=0.0)
     parser.add_argument("--runtimes", nargs="*", default=[])
@@ -65,13 +67,15 @@ def main() -> None:
     rows = [
         row(runs[name], title, options.list, options.least) for name, title in titles.items() if runs[name]
     ]
+    if not runs.get(options.beside):
+        parser.error(f"--beside: there is no run of the row '{options.beside}'")
     models = [folders[0] / "best_model" for folders in runs.values() if folders]
     for one in benchmark.measure(models, options.runtimes, [1], 50):
         rows[models.index(Path(one["model"]))].setdefault("latency_ms", {})[f"{one['runtime']}_t1"] = one[
             "p50_ms"
         ]
     for one in rows:
-        one["beside"] = titles.get(options.beside, "")
+        one["beside"] = titles[options.beside]
     found = {"command": shlex.join(["python", *sys.argv]), **benchmark.machine(), "rows": rows}
     options.json.write_text(json.dumps(found, indent=1) + "\n")
 

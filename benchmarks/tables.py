@@ -167,21 +167,23 @@ def seeds_table(rows: list[dict]) -> str:
     first = rows[0]
     metrics = [key for key in next(iter(first["seeds"].values())) if key != "before"]
     runtimes = list(first.get("latency_ms", {}))
+    scale = scale_of(metrics[0])
     beside = next(row for row in rows if row["variant"] == first["beside"])
     head = ["variant", "seeds", "epochs", "params, M", "macs, M", "size, MB"]
-    head += [f"{key}, %" for key in metrics] + [f"beside *{beside['variant']}*", "before retraining"]
+    head += [f"{key}{', %' if scale == 100 else ', 1e-3'}" for key in metrics]
+    head += [f"beside *{beside['variant']}*", "before retraining (validation)"]
     lines = ["| " + " | ".join([*head, *(f"{key}, ms" for key in runtimes)]) + " |"]
     lines.append("|---" * (len(head) + len(runtimes)) + "|")
     for row in rows:
         of, other = row["seeds"], beside["seeds"]
-        more = [100 * (of[seed][metrics[0]] - other[seed][metrics[0]]) for seed in of if seed in other]
-        before = [100 * values["before"] for values in of.values() if "before" in values]
+        more = [scale * (of[seed][metrics[0]] - other[seed][metrics[0]]) for seed in of if seed in other]
+        before = [scale * values["before"] for values in of.values() if "before" in values]
         weights = f"{row['params'] / 1e6:.3g}"
         if row["nonzero_params"] < 0.95 * row["params"]:
             weights += f", {row['nonzero_params'] / 1e6:.3g} not 0"
         cells = [row["variant"], str(len(of)), str(row["epochs"]), weights]
         cells += [f"{row['macs'] / 1e6:.1f}", f"{row['size_bytes'] / 1e6:.2f}"]
-        cells += [_spread([100 * values[key] for values in of.values()]) for key in metrics]
+        cells += [_spread([scale * values[key] for values in of.values()]) for key in metrics]
         cells += ["" if row is beside else _spread(more, "+.1f"), _spread(before)]
         cells += [f"{row['latency_ms'][key]:.2f}" for key in runtimes]
         lines.append("| " + " | ".join(cells) + " |")

@@ -20,7 +20,7 @@ def draw(picture, result, background=PLAIN):
         alpha = result["alpha"][..., None] / 255
         behind = np.float64(background)
         if behind.ndim == 3:
-            behind = _covering(background, picture.shape[:2])
+            behind = covering(background, picture.shape[:2])
         return (alpha * picture + (1 - alpha) * behind).round().astype(np.uint8)
     if "mask" in result:
         hues = (np.arange(256) * 67 % 180).astype(np.uint8)
@@ -41,14 +41,16 @@ def draw(picture, result, background=PLAIN):
     return drawn
 
 
-def _covering(picture, size):
+def covering(picture, size):
     """A picture, made to fill [height, width], what is too much cut off on both sides."""
     height, width = size
+    if picture.shape[:2] == (height, width):
+        return picture
     scale = max(height / picture.shape[0], width / picture.shape[1])
-    sides = max(width, round(picture.shape[1] * scale)), max(height, round(picture.shape[0] * scale))
-    found = cv2.resize(picture, sides, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    top, left = (found.shape[0] - height) // 2, (found.shape[1] - width) // 2
-    return found[top : top + height, left : left + width]
+    rows, columns = max(1, round(height / scale)), max(1, round(width / scale))
+    top, left = (picture.shape[0] - rows) // 2, (picture.shape[1] - columns) // 2
+    part = picture[top : top + rows, left : left + columns]
+    return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
 def _write(picture, text, place, size):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from drawing import PLAIN, draw
+from drawing import PLAIN, covering, draw
 from faults import Fault
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -38,22 +38,27 @@ def background_of(text):
     parts = text.split(",")
     if len(parts) == 3 and all(part.strip().isdecimal() and int(part) < 256 for part in parts):
         return tuple(int(part) for part in parts)
-    raw = read(text) if Path(text).is_file() else None
-    if raw is None:
+    raw = read(text, cv2.IMREAD_UNCHANGED) if Path(text).is_file() else None
+    if raw is None or raw.dtype != np.uint8:
         raise Fault(
             f"--background: '{text}' is no colour and no readable picture; give R,G,B as 255,255,255, or a file"
         )
-    return cv2.cvtColor(raw, cv2.COLOR_BGR2RGB)
+    if raw.ndim == 3 and raw.shape[2] == 4:  # where one looks through it, there is the plain one
+        alpha = raw[..., 3:] / 255
+        return (alpha * raw[..., 2::-1] + (1 - alpha) * np.float64(PLAIN)).round().astype(np.uint8)
+    return cv2.cvtColor(raw, cv2.COLOR_GRAY2RGB if raw.ndim == 2 else cv2.COLOR_BGR2RGB)
 
 
 def counted(items, count, what):
     """The items; which one it is, and how long the rest will take, on a terminal after two seconds."""
     start = time.perf_counter()
     shown = False
-    for number, item in enumerate(items):
-        yield item
-        seconds = time.perf_counter() - start
-        if seconds > 2 and sys.stderr.isatty():
+    try:
+        for number, item in enumerate(items):
+            yield item
+            seconds = time.perf_counter() - start
+            if seconds <= 2 or not sys.stderr.isatty():
+                continue
             rest = f", {seconds * (count - number - 1) / (number + 1):.0f} s to go" if count > number else ""
             print(
                 f"\r{number + 1} of {max(count, number + 1)} {what}{rest}  ",
@@ -62,8 +67,9 @@ def counted(items, count, what):
                 flush=True,
             )
             shown = True
-    if shown:
-        print(file=sys.stderr)
+    finally:
+        if shown:
+            print(file=sys.stderr)
 
 
 def trimap_of(place, file, picture):
@@ -107,29 +113,34 @@ def process_pictures(model, path, save_dir, trimaps=None, background=PLAIN):
     return results
 
 
-def read(file):
-    """A picture file -> uint8 BGR, or None."""
+def read(file, kind=cv2.IMREAD_COLOR):
+    """A picture file -> uint8 BGR, or as `kind` says, or None."""
     try:
-        return cv2.imread(str(file), cv2.IMREAD_COLOR)
+        return cv2.imread(str(file), kind)
     except cv2.error:  # more pixels than OpenCV takes
         return None
 
 
 def process_video(model, path, save_dir, background=PLAIN):
-    """Draw each frame of a video into `<name>.mp4`, which has that name when it is whole; how many frames there were."""
+    """Draw each frame of a video into `<name>.mp4`, which has that name when the input ended; how many frames there were."""
     source = cv2.VideoCapture(str(path))
     if not source.isOpened():
         raise Fault(f"'{path}' is not a readable video")
     folder = make_folder(save_dir, [Path(path)])
     size = tuple(int(source.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-    rate = source.get(cv2.CAP_PROP_FPS) or 25
+    rate, length = source.get(cv2.CAP_PROP_FPS), int(source.get(cv2.CAP_PROP_FRAME_COUNT))
+    rate = rate if 1 <= rate <= 240 else 25  # what else a file says is wrong, or cannot be written
+    if not isinstance(background, tuple):
+        background = covering(background, size[::-1])
     unfinished = folder / f"{Path(path).stem}.unfinished.mp4"
     target = cv2.VideoWriter(str(unfinished), cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
     if not target.isOpened():
-        raise Fault(f"--save_dir: '{folder}' takes no video of {size[0]}x{size[1]}; choose another folder")
+        raise Fault(
+            f"--save_dir: '{folder}' takes no video of {size[0]}x{size[1]} at {rate:g} frames a second"
+        )
     count = 0
     try:
-        for frame in counted(frames(source), int(source.get(cv2.CAP_PROP_FRAME_COUNT)), "frames"):
+        for frame in counted(frames(source), length, "frames"):
             picture = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
             drawn = draw(picture, model.result(picture), background)
             target.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
@@ -141,6 +152,8 @@ def process_video(model, path, save_dir, background=PLAIN):
         unfinished.unlink(missing_ok=True)
         raise
     target.release()
+    if count < length:
+        print(f"'{path}' says that it has {length} frames, {count} could be read", file=sys.stderr)
     unfinished.replace(folder / f"{Path(path).stem}.mp4")
     return count
 

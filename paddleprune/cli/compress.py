@@ -38,7 +38,7 @@ def compress(verbs: Any) -> None:
         help="of the file (default: lite where Paddle Lite is installed, else inference)",
     )
     verb.add_argument(
-        "--quant", default="", help="weights as integers, int8: smaller, and of onnx and openvino faster, too"
+        "--quant", default="", help="weights as integers, int8, of lite int16, too: smaller, and with onnx and openvino faster"
     )
 
 

@@ -29,18 +29,21 @@ def corrected(model: Any, images: np.ndarray) -> Any:
     layers = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in weights]
     if not layers:
         return found
+    replaced: set[str] = set()
     means = _means(found, [(node, numpy_helper.to_array(weights[node.input[1]])) for node in layers], images)
     for number, (node, mean) in enumerate(zip(layers, means, strict=True)):
-        before = weights[node.input[2]] if len(node.input) > 2 and node.input[2] in weights else None
-        name = f"bias_{number}_of_rounded_weights"
-        if before is not None:
-            mean = mean + numpy_helper.to_array(before)
-            node.input[2] = name
-        elif len(node.input) > 2:
+        given = node.input[2] if len(node.input) > 2 else ""
+        if given and given not in weights:
             continue  # a computed one
-        else:
-            node.input.append(name)
+        if given:
+            mean = mean + numpy_helper.to_array(weights[given])
+        name = f"bias_{number}_of_rounded_weights"
+        del node.input[2:]
+        node.input.append(name)
         graph.initializer.append(numpy_helper.from_array(mean.astype(np.float32), name))
+        replaced.add(given)
+    for name in replaced.difference(*(node.input for node in graph.node), {""}):
+        graph.initializer.remove(weights[name])
     return found
 
 

@@ -25,7 +25,8 @@ def quantised(model: bytes, images: np.ndarray, algorithm: str = "KL") -> bytes:
     [n, C, H, W]. `algorithm`: how a range is chosen, KL (least divergence of the histograms) or min_max.
 
     What is behind the last layers with weights (boxes, labels) stays in floats. Weights have 7 bits: processors without
-    VNNI add up pairs of products in 16. What their rounding adds on average, biases take away.
+    VNNI add up pairs of products in 16. What their rounding adds to convolutions on average, biases take
+    away.
     """
     try:
         import onnx

@@ -90,6 +90,37 @@ def test_biases_take_away_what_rounded_weights_add(groups, bias):
     np.testing.assert_allclose(means(after, rounding=True), wanted, atol=1e-5)
 
 
+def test_a_file_of_integers_has_such_biases(monkeypatch):
+    given, model = images((4, 9, 9), 8) + 2, convolution(4, True).SerializeToString()
+
+    def means(file):
+        found = [session(file).run(None, {"x": image[None]})[0] for image in given]
+        return np.concatenate(found).mean(axis=(0, 2, 3))
+
+    corrects = quantised(model, given, "min_max")
+    names = {name for node in onnx.load_from_string(corrects).graph.node for name in node.input}
+    assert {tensor.name for tensor in onnx.load_from_string(corrects).graph.initializer} <= names
+    monkeypatch.setattr("paddleprune.export.integers.corrected", lambda model, images: model)
+    plain, wanted = means(quantised(model, given, "min_max")), means(model)
+    assert np.abs(means(corrects) - wanted).max() < 0.5 * np.abs(plain - wanted).max()
+
+
+def test_biases_that_are_left_out_or_shared():
+    given = images((4, 9, 9), 8) + 2
+    empty = convolution(4, False)
+    empty.graph.node[0].input.append("")  # as ONNX writes what is left out
+    assert [len(node.input) for node in corrected(empty, given).graph.node] == [3]
+    twice = convolution(4, True)
+    second = onnx.NodeProto()
+    second.CopyFrom(twice.graph.node[0])
+    second.input[0], second.output[0], second.name = "y", "z", "two"
+    twice.graph.node.append(second)
+    after = corrected(twice, given)
+    biases = [node.input[2] for node in after.graph.node]
+    assert len(set(biases)) == 2
+    assert {tensor.name for tensor in after.graph.initializer} == {"weight", *biases}
+
+
 def test_weights_are_rounded_as_the_file_has_them():
     file = onnx.load_from_string(quantised(convolution(4, True).SerializeToString(), images((4, 9, 9), 4)))
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in file.graph.initializer}
