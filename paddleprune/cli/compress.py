@@ -38,7 +38,9 @@ def compress(verbs: Any) -> None:
         help="of the file (default: lite where Paddle Lite is installed, else inference)",
     )
     verb.add_argument(
-        "--quant", default="", help="weights as integers, int8, of lite int16, too: smaller, and with onnx and openvino faster"
+        "--quant",
+        default="",
+        help="weights as integers, int8, of lite int16, too: smaller, and with onnx and openvino faster",
     )
 
 
