@@ -31,6 +31,15 @@ def open_part(
             ) from error
 
 
+# Where a batch norm's scale and shift are among its operands, in either kind of program.
+SCALE_AND_SHIFT = {"batch_norm_": (3, 4), "batch_norm": (3, 0)}
+
+
+def kills_onednn(graph: Graph) -> bool:
+    """A batch norm without scale or shift ends the process in oneDNN's kernel."""
+    return any(not op.input(i) for op in graph.operators for i in SCALE_AND_SHIFT.get(op.kind, ()))
+
+
 def name_of(graph: Graph, variable: Variable) -> str:
     """What a variable is called where it is fed."""
     if isinstance(graph.source, Legacy):

@@ -9,9 +9,8 @@ import paddle
 from paddle import nn
 
 from ..graph.example import outputs_of
-from ..graph.ir import Graph
 from ..graph.legacy import legacy_graph_of
-from ..graph.parts import name_of, open_part
+from ..graph.parts import kills_onednn, name_of, open_part
 from ..predictor import run
 
 log = logging.getLogger(__name__)
@@ -63,7 +62,7 @@ class Spoken:
         try:
             wanted = [value.numpy() for value in outputs_of(self.network(paddle.to_tensor(image)))]
             graph = legacy_graph_of(self.network, size)
-            if _kills(graph):
+            if kills_onednn(graph):
                 return None
             threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
             predictor = open_part(
@@ -85,9 +84,3 @@ def _alike(wanted: list[np.ndarray], found: list[np.ndarray]) -> bool:
         and np.abs(a - b).max() <= APART * max(1.0, np.abs(a).max())
         for a, b in zip(wanted, found, strict=True)
     )
-
-
-def _kills(graph: Graph) -> bool:
-    """A batch norm without scale or shift ends the process in oneDNN's kernel."""
-    norms = [op for op in graph.operators if op.kind == "batch_norm"]
-    return any(not op.input(0) or not op.input(3) for op in norms)

@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..graph.example import Example, outputs_of
 from ..graph.ir import Graph
 from ..graph.legacy import legacy_graph_of
+from ..graph.parts import kills_onednn
 from ..graph.pir import graph_of
 from ..modes import evaluating
 from .observed import Observed
@@ -29,7 +30,7 @@ def trusted_replay(
     """A replay engine whose outputs for the inputs `probe` are the network's; None if there is none. `batch`: how many
     inputs come at a time at the most, `images` how many in all."""
     graph_for = functools.cache(lambda legacy: _graph(network, example, batch, legacy))
-    for onednn in (False,) if _crashes_onednn(groups) else (True, False):
+    for onednn in (False,) if kills_onednn(groups.graph) else (True, False):
         for legacy in (True, False):
             graph = graph_for(legacy)
             if graph is None:
@@ -68,9 +69,3 @@ def _agrees(engine: ReplayEngine, network: nn.Layer, example: Example, probe: np
         a.shape == b.shape and np.abs(a - b).max() <= 1e-3 * max(1.0, np.abs(a).max())
         for a, b in zip(wanted, found, strict=False)
     )
-
-
-def _crashes_onednn(groups: Groups) -> bool:
-    """A batch norm without scale or shift kills the process in oneDNN's kernel."""
-    norms = [op for op in groups.graph.operators if op.kind == "batch_norm_"]
-    return any(not op.input(3) or not op.input(4) for op in norms)
