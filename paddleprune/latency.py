@@ -2,7 +2,7 @@
 
 For every group and a few ratios the network without those channels is exported as it would be shipped and timed
 beside the dense one, in turns; other ratios are interpolated. The table is kept in a file. Of all choices whose
-savings add up to what is asked, the one with the smallest sum of sensitivities is taken (a knapsack), exported and
+savings add up to what is asked, the one with the least predicted loss is taken (a knapsack), exported and
 timed; as savings of neighbouring groups overlap, more is asked for until the measured latency is there.
 """
 
@@ -29,6 +29,7 @@ from .pruning.groups import Groups
 from .pruning.narrow import narrow
 from .pruning.observed import Observed
 from .pruning.plan import keep_count, make_plan
+from .strategies import LeastLoss, Setting
 from .tasks._base import Task
 from .texts import read_json
 
@@ -108,13 +109,15 @@ def choose(
             "train.epochs=0 in one process, then train that model in several"
         )
     target, name = prune.target, saved.facts["model"]["name"]
-    curves, source, criterion = scheme.curves_of(prune, groups, name, observed)[:3]
+    known = scheme.curves_of(prune, groups, name, observed)
+    setting = Setting(groups, list(known.curves), known.curves, prune.align, intervals=known.intervals)
+    harms = LeastLoss().harms(setting)
     watch = Stopwatch(saved, task, groups, target.runtime, target.threads)
-    table = measure(watch, curves, prune.align, folder / f"latency_{target.runtime}_t{target.threads}.json")
+    table = measure(watch, harms, prune.align, folder / f"latency_{target.runtime}_t{target.threads}.json")
     asked, tried = target.latency, []
     for _ in range(ROUNDS):
         try:
-            chosen = ratios.for_latency(curves, table.left, max(0.01, asked))
+            chosen = ratios.for_latency(harms, table.left, max(0.01, asked))
         except UserError:
             if not tried:
                 raise
@@ -134,8 +137,8 @@ def choose(
             "larger ratios"
         )
     found, chosen = max(good, key=lambda plan: plan[0])  # the least that has to go
-    title = f"{source}, {target.latency:g} of the latency ({target.runtime}, {found:.3f} measured)"
-    return scheme.Scheme(chosen, title, criterion)
+    title = f"{known.source}, {target.latency:g} of the latency ({target.runtime}, {found:.3f} measured)"
+    return scheme.Scheme(chosen, title, known.criterion, sure=scheme.predicted(known, setting, chosen))
 
 
 def measure(watch: Stopwatch, curves: ratios.Curves, align: int, cache: Path) -> Table:

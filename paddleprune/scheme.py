@@ -81,10 +81,8 @@ def choose(
     setting = Setting(groups, names, curves, prune.align, intervals=known.intervals)
     if prune.strategy == "least_loss":
         what, target = target_of(prune)
-        least = LeastLoss(**{what: target})
-        chosen = least.ratios(setting)
+        chosen = LeastLoss(**{what: target}).ratios(setting)
         title = f"{source}, {target:g} of the {what} at the least loss"
-        sure = _predicted(known, least, setting, chosen)
     elif prune.strategy == "for_target":
         what, target = target_of(prune)
         chosen, found = ForTarget(**{what: target}).with_budget(setting)
@@ -92,6 +90,7 @@ def choose(
     else:
         chosen = UnderBudget(prune.loss).ratios(setting)
         title, sure = f"{source}, eval_metric_loss {prune.loss}", _undecided(known, prune.loss)
+    sure = "; ".join(filter(None, (predicted(known, setting, chosen), sure)))
     whole = tuple(name for name, ratio in chosen.items() if ratio == 0)
     return Scheme(chosen, title, known.criterion, whole, sure=sure)
 
@@ -103,11 +102,13 @@ def _undecided(known: "Known", budget: float) -> str:
     return f"{len(open_ones)} of {len(known.intervals)} ratios could be others on {known.others}"
 
 
-def _predicted(known: "Known", least: LeastLoss, setting: Setting, chosen: Mapping[str, float]) -> str:
-    """Of measured curves: residuals are no losses of the metric, and errors can grow by more than themselves."""
+def predicted(known: "Known", setting: Setting, chosen: Mapping[str, float]) -> str:
+    """What all groups together are expected to lose, of measured curves: residuals are no losses of the metric, and errors
+    can grow by more than themselves."""
     if not known.losses:
         return ""
-    text = f"predicted loss of all groups together: {least.predicted(setting, chosen):.3f}"
+    least = LeastLoss()
+    text = f"predicted loss of all groups together, before retraining: {least.predicted(setting, chosen):.3f}"
     if not known.intervals:
         return text
     low, high = least.predicted_between(setting, chosen)

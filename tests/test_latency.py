@@ -132,6 +132,33 @@ def test_the_plan_has_the_latency_that_was_asked_for(model, table_file, tmp_path
     kept = {n: keep_count(groups[n].size, r) for n, r in chosen.ratios.items()}
     assert groups.cost(kept).macs / groups.cost().macs == pytest.approx(target, rel=0.1)
     assert f"{target:g} of the latency (inference" in chosen.title
+    assert chosen.sure.startswith("predicted loss of all groups together, before retraining: 0.")
+
+
+def test_a_point_that_is_not_certain_counts_less(model, by_macs, tmp_path, monkeypatch):
+    """Of two groups alike in cost and curves, the one whose loss at 0.3 is an outlier with a wide interval is not shunned."""
+    asked = []
+    monkeypatch.setattr(
+        latency.ratios, "for_latency", lambda harms, *_: asked.append(harms) or dict.fromkeys(harms, 0.3)
+    )
+    groups = model[2]
+    name = next(iter(groups))
+    curves = {n: {0.3: 0.02, 0.6: 0.04, 0.9: 0.06} for n in groups}
+    curves[name][0.3] = 0.5
+    intervals = {
+        n: {r: (loss - 0.01, loss + 0.01) for r, loss in curve.items()} for n, curve in curves.items()
+    }
+    intervals[name][0.3] = (-0.4, 0.9)
+    provenance = Provenance("mobilenet_v2", "w", "d", 10, "acc1", True, "l1_norm")
+    for known in ({}, intervals):
+        file = tmp_path / "s.json"
+        file.write_text(json.dumps(Sensitivities(provenance, 0.9, curves, {}, intervals=known).as_dict()))
+        prune = PruneConfig(sensitivities=str(file), strategy="for_target", target=TargetConfig(latency=0.9))
+        with pytest.raises(UserError, match="cannot be reached"):
+            latency.choose(*model, replace(prune, target=replace(prune.target, latency=0.01)), tmp_path)
+    alike, certain = asked[0][name][0.3], asked[-1][name][0.3]
+    assert alike == pytest.approx(-np.log(1 - 0.2), abs=1e-6), "the mean of 0.5, 0.04 and 0.06"
+    assert certain == pytest.approx(-np.log(1 - 0.04), abs=0.002)
 
 
 def test_the_table_is_kept_and_belongs_to_its_runtime(model, table_file, tmp_path, by_macs, caplog):

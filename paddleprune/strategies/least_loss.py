@@ -51,6 +51,13 @@ class LeastLoss:
         low, high = middle - math.sqrt(apart[0]), middle + math.sqrt(apart[1])
         return 1 - math.exp(-max(0.0, low)), 1 - math.exp(-high)
 
+    def harms(self, setting: Setting) -> dict[str, dict[float, float]]:
+        """{group: {ratio: what it adds}} to minus the logarithm of what all groups together leave of the metric."""
+        return {
+            name: {ratio: _harm(loss) for ratio, loss in curve.items()}
+            for name, curve in self._curves(setting).items()
+        }
+
     def _curves(self, setting: Setting) -> dict[str, dict[float, float]]:
         known = measured(setting, self)
         return {
