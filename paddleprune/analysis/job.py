@@ -15,7 +15,6 @@ from ..engine.taylor import first_order, labelled
 from ..errors import UserError
 from ..graph.example import Example
 from ..lookup import suggest
-from ..metrics._base import Additive
 from ..pruning import criteria
 from ..pruning.confidence import Score, interval
 from ..pruning.groups import find_groups
@@ -151,12 +150,9 @@ class Prepared:
 
     def search(self, baseline: float) -> Search:
         """What finds the points; `baseline` is the table's."""
-        bounds = None
-        # To draw boxes again takes longer than to find them: only where a part of the images asks for it.
-        if self.job.subset is not None or issubclass(self.metric, Additive):
-            of = math.inf if self.job.subset is None else self.of
-            facts = (self.provenance.higher_is_better, len(self.images), of)
-            bounds = lambda metric: interval(self.baseline(), metric, *facts)  # noqa: E731
+        of = math.inf if self.job.subset is None else self.of
+        facts = (self.provenance.higher_is_better, len(self.images), of)
+        bounds = lambda metric: interval(self.baseline(), metric, *facts)  # noqa: E731
         return Search(
             self.engine(), self.groups, self.scores, baseline, self.provenance.higher_is_better,
             self.job.ratios, self.job.budget, bounds,

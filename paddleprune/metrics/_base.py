@@ -15,6 +15,7 @@ class Metric(ABC):
     main: ClassVar[str]  # the key of `compute()` that models are judged by
     also: ClassVar[tuple[str, ...]] = ()  # further keys that tables of results show
     higher_is_better: ClassVar[bool] = True
+    draws: ClassVar[int] = 25  # of the images at each point of an analysis: they shall cost little beside the point
 
     def __init__(self) -> None:
         self.statistics: list[Any] = []
@@ -47,6 +48,8 @@ class Metric(ABC):
 class Additive(Metric):
     """Its values follow from the sum of the images' statistics: one array per batch, [images of the
     batch, ...]."""
+
+    draws = 100
 
     @abstractmethod
     def measure(self, outputs: Sequence[np.ndarray], batch: dict) -> np.ndarray:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 DRAWS = 1000
-FEWER = 100  # draws at each point of a full analysis: they shall cost little beside the point
 LEVEL = 0.95
+DEVIATIONS = 1.96  # to each side, of a normal distribution, in which LEVEL lies
+FEW = 100  # draws, of which the outermost say little
 
 
 class Score(float):
@@ -43,14 +44,16 @@ def interval(
 ) -> tuple[float, float]:
     """Bounds of the sensitivity on all `of` images, from `images` of them, at `LEVEL`; `of` math.inf: on any others.
 
-    Percentiles of the draws' sensitivities; draws whose baseline is 0 are left out.
+    Percentiles of the draws' sensitivities, of less than `FEW` their standard deviation; draws whose baseline is 0 are left
+    out.
     """
-    counts = draws(images)[: DRAWS if of < np.inf else FEWER]
+    counts = draws(images)[: DRAWS if of < np.inf else metric.meter.draws]
     base, value = baseline.resampled(counts), metric.meter.resampled(counts)
     some = base != 0
     losses = (base[some] - value[some]) / np.abs(base[some]) * (1 if higher_is_better else -1)
     loss = (baseline - metric) / abs(baseline) * (1 if higher_is_better else -1)
-    low, high = bounds(losses)
+    few = DEVIATIONS * losses.std() if len(losses) < FEW else None
+    low, high = bounds(losses) if few is None else (loss - few, loss + few)
     shrink = np.sqrt(max(0.0, 1 - images / of))
     return float(loss + shrink * (low - loss)), float(loss + shrink * (high - loss))
 

@@ -32,6 +32,17 @@ def test_the_interval_is_that_of_the_paired_difference():
     assert interval(score(base), score(pruned), True, 400, 400) == pytest.approx((loss, loss))
 
 
+def test_few_draws_say_as_much_by_their_deviation():
+    base, pruned = np.zeros(400, int), np.zeros(400, int)
+    base[:300], pruned[:280] = 1, 1
+    few = score(pruned)
+    few.meter.draws = 25
+    low, high = interval(score(base), few, True, 400, np.inf)
+    deviation = np.sqrt(np.square((base - pruned) - 20 / 300 * base).sum()) / 300
+    assert (low + high) / 2 == pytest.approx(20 / 300)
+    assert (high - low) / 2 == pytest.approx(1.96 * deviation, rel=0.35)
+
+
 def test_equal_images_leave_nothing_open():
     base = np.array([1, 0, 1, 1])
     assert interval(score(base), score(base), True, 4, 100) == (0, 0)
