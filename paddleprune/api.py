@@ -235,7 +235,7 @@ def _arguments(name: str, build: Callable, given: tuple, options: dict[str, Any]
         raise UserError(f"{name}: {error}; it takes {', '.join(signature.parameters)}") from error
 
 
-cls = _Shelf("classification", {name: (path, {}) for name, path in paddlex_names.CLASSIFIERS.items()})
+cls = _Shelf("classification", paddlex_names.CLASSIFIERS)
 det = _Shelf("detection")
 seg = _Shelf("segmentation", paddlex_names.SEGMENTERS)
 matting = _Shelf("matting")

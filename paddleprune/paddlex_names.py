@@ -41,13 +41,24 @@ TRANSFORMS: Mapping[str, tuple[str, Mapping[str, str | None]]] = {
 OF_BOXES = {"RandomCrop": ("RandomBoxCrop", dict.fromkeys(
     ("aspect_ratio", "thresholds", "scaling", "num_attempts", "allow_no_crop", "cover_all_box")))}  # fmt: skip
 # Networks by its names, of packages that have them.
-CLASSIFIERS = {
-    **{f"ResNet{depth}": f"paddle.vision.resnet{depth}" for depth in (18, 34, 50, 101)},
-    **{f"DenseNet{depth}": f"paddle.vision.densenet{depth}" for depth in (121, 161, 201)},
-    "MobileNetV3_large": "paddle.vision.mobilenet_v3_large",
-    "MobileNetV3_small": "paddle.vision.mobilenet_v3_small",
-    "ShuffleNetV2": "paddle.vision.shufflenet_v2_x1_0",
-    "AlexNet": "paddle.vision.alexnet",
+# Names with _ssld are of weights that a teacher made, of the same networks.
+_VISION = {
+    **{f"ResNet{depth}": f"resnet{depth}" for depth in (18, 34, 50, 101)},
+    **{f"DenseNet{depth}": f"densenet{depth}" for depth in (121, 161, 201)},
+    **{f"MobileNetV3_{size}{taught}": f"mobilenet_v3_{size}" for size in ("small", "large") for taught in ("", "_ssld")},
+    "ShuffleNetV2": "shufflenet_v2_x1_0",
+    "AlexNet": "alexnet",
+}  # fmt: skip
+_BACKBONES = {
+    "DarkNet53": "darknet53",
+    **{f"Xception{depth}": {"name": f"paddleseg.Xception{depth}_deeplab"} for depth in (41, 65)},
+    **{f"ResNet{depth}_vd{taught}": {"name": f"paddleseg.ResNet{depth}_vd", "output_stride": 32}
+       for depth in (50, 101) for taught in ("", "_ssld")},
+    "HRNet_W18": {"name": "paddleseg.HRNet_W18"},
+}  # fmt: skip
+CLASSIFIERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    **{name: (f"paddle.vision.{found}", {}) for name, found in _VISION.items()},
+    **{name: ("classifier", {"backbone": backbone}) for name, backbone in _BACKBONES.items()},
 }
 SEGMENTERS = {
     "DeepLabv3p": ("paddleseg.DeepLabV3P", {"backbone": {"name": "paddleseg.ResNet50_vd"}}),
@@ -57,9 +68,6 @@ SEGMENTERS = {
 BACKBONES = {"MobileNetV1": "mobilenet_v1", "MobileNetV2": "mobilenet_v2", "MobileNetV3_large": "mobilenet_v3_large",
              "MobileNetV3_small": "mobilenet_v3_small", "ResNet34": "resnet34", "DarkNet53": "darknet53"}  # of YOLOv3  # fmt: skip
 MISSING = {
-    "DarkNet53": "neither paddle.vision nor PaddleSeg has it as a classifier",
-    "Xception41": "neither paddle.vision nor PaddleSeg has it as a classifier",
-    "Xception65": "neither paddle.vision nor PaddleSeg has it as a classifier",
     "FasterRCNN": "it could be pruned in PaddleX 1.3, here it cannot be trained",
     "MaskRCNN": "PaddleX could not prune it either",
     "PPYOLO": "PaddleX could not prune it either",

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import paddle
 import pytest
+from conftest import LONG
 
-from paddleprune import models
+import paddleprune as pp
+from paddleprune import models, paddlex_names
 from paddleprune.graph.example import Example
 from paddleprune.pruning.sound import random_weights
 
@@ -27,6 +29,9 @@ SMALL = {
     "paddleseg.PPLiteSeg": 64,
     "paddleseg.SegFormer": 64,
 }
+# What PaddleX called its networks; YOLOv3's backbones: tests/tasks/test_backbones.py.
+SHELF = [("cls", name) for name in (*paddlex_names.CLASSIFIERS, "MobileNetV1", "MobileNetV2")]
+SHELF += [("seg", name) for name in (*paddlex_names.SEGMENTERS, "UNet")]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +52,24 @@ def test_the_laws_hold(name, zoo):
     paddle.seed(0)
     channels = 1 if name.endswith("LeNet") else 3
     network = models.build(name, {"num_classes": 3, **zoo.NETWORKS[name][0]})
+    check(network, Example((channels, SMALL[name], SMALL[name])), zoo)
+
+
+@pytest.mark.skipif(not LONG, reason="three minutes; PADDLEPRUNE_TEST_LONG=1 (make test-long) runs it")
+@pytest.mark.parametrize(("shelf", "name"), SHELF)
+def test_the_laws_hold_on_the_whole_shelf(shelf, name, zoo):
+    model = getattr(getattr(pp, shelf), name)(num_classes=3)
+    if "paddleseg" in f"{model.name} {model.args}":
+        pytest.importorskip("paddleseg")
+    paddle.seed(0)
+    side = 224 if name == "AlexNet" else 64
+    check(models.build(model.name, model.args), Example((3, side, side)), zoo)
+
+
+def check(network, example, zoo):
     network.eval()
     with random_weights(network):
-        row = zoo.tried(network, Example((channels, SMALL[name], SMALL[name])))
+        row = zoo.tried(network, example)
     assert row["groups"] > 0
     assert row["silent"] == 0
     assert row["dense_predicted"]

@@ -91,5 +91,7 @@ BACKBONES: dict[str, Callable[[float], Backbone]] = {
 
 def classifier(name: str, scale: float) -> tuple[str, dict]:
     """The network whose ImageNet weights are those of a backbone, and its arguments."""
-    own = name in ("mobilenet_v1", "mobilenet_v2", "darknet53")
+    if name == "darknet53":
+        return "classifier", {"backbone": name, "scale": scale}
+    own = name in ("mobilenet_v1", "mobilenet_v2")
     return name if own else f"paddle.vision.{name}", {"scale": scale}
