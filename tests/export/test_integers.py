@@ -61,6 +61,20 @@ def test_weights_are_stored_as_integers_and_the_file_is_small():
         assert kinds[made_by[name].input[0]] == onnx.TensorProto.INT8
 
 
+def test_openvinos_file_of_integers_is_small_and_has_nothing_left_to_compute():
+    pytest.importorskip("openvino")
+    network = models.build("mobilenet_v2", {"num_classes": 3, "scale": 0.5})
+    network.eval()
+    shape = (3, 32, 32)
+    whole, small = (
+        formats.make("openvino", network, shape, [], quant).files
+        for quant in (None, formats.Quant("int8", lambda: images(shape, 4), "min_max"))
+    )
+    assert sum(map(len, whole.values())) > 2 * sum(map(len, small.values()))
+    assert b'type="FakeQuantize"' in small["model.xml"]
+    assert b'type="ShapeOf"' not in small["model.xml"], "of shapes that are known"
+
+
 def convolution(groups: int, bias: bool) -> onnx.ModelProto:
     """One convolution of random weights, [n, 4, 9, 9] -> [n, 4, 9, 9]."""
     rng = np.random.default_rng(3)
