@@ -90,6 +90,7 @@ class TrainConfig:
 class TargetConfig:
     macs: float = 0.0  # fraction of the macs to keep, in (0, 1]; 0 = no target
     params: float = 0.0  # fraction of the parameters to keep
+    megabytes: float = 0.0  # of weights in float32; 0 = no target
     latency: float = 0.0  # fraction of the latency to keep, measured on this machine
     runtime: str = "inference"  # for latency: a name of RUNTIMES
     threads: int = 1  # for latency
@@ -201,6 +202,8 @@ def check_ranges(config: Config) -> Config:
         ("prune.align", config.prune.align, 0 < config.prune.align <= MANY, f"1 to {MANY}"),
         ("prune.target.macs", config.prune.target.macs, 0 <= config.prune.target.macs <= 1, "in [0, 1]"),
         ("prune.target.params", config.prune.target.params, 0 <= config.prune.target.params <= 1, "in [0, 1]"),
+        ("prune.target.megabytes", config.prune.target.megabytes,
+         0 <= config.prune.target.megabytes < MANY, f"0 to {MANY}"),
         ("prune.target.latency", config.prune.target.latency,
          0 <= config.prune.target.latency <= 1, "in [0, 1]"),
         ("prune.target.threads", config.prune.target.threads, 0 < config.prune.target.threads <= 1024, "1 to 1024"),

@@ -31,6 +31,7 @@ from .pruning.narrow import narrow
 from .pruning.observed import Observed
 from .pruning.readers import pictures_that_fit
 from .pruning.unstructured import apply_masks, magnitude_masks, present_masks
+from .target import target_of
 from .tasks._base import Task
 
 log = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ def _choose_channels(
     if blind:
         _refuse_random(known)
     residuals = seen.observed if blind and scheme.compensates(asked) else None
-    if asked.strategy in ("for_target", "least_loss") and scheme.target_of(asked)[0] == "latency":
+    if asked.strategy in ("for_target", "least_loss") and target_of(asked)[0] == "latency":
         chosen = latency.choose(saved, task, groups, asked, folder, residuals)
     else:
         chosen = scheme.choose(asked, groups, name, saved.network, residuals)
@@ -208,8 +209,8 @@ def _of_what_is_left(saved: SavedModel, asked: PruneConfig, groups: Groups) -> P
     if saved.plan is None or dense is None:
         return asked
     left = {key: getattr(groups.cost(), key) / dense[key] for key in ("params", "macs")}
-    target = {key: min(1.0, getattr(asked.target, key) / part) for key, part in left.items()}
-    return replace(asked, target=replace(asked.target, **target))
+    now = {key: min(1.0, getattr(asked.target, key) / part) for key, part in left.items()}
+    return replace(asked, target=replace(asked.target, **now))
 
 
 class _Seen:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import pipeline
+from . import cost, pipeline
 from .config import Config, parse_config
 from .data.dataset import Batches, Dataset
 from .data.images import size_of
@@ -87,6 +87,14 @@ def with_epochs(config: Config, train_set: Dataset, minutes: float) -> Config:
     epochs = int(np.clip(60 * minutes / seconds, 2, MOST))
     warmup = min(config.train.warmup_epochs, epochs / 5)
     return replace(config, train=replace(config.train, epochs=epochs, warmup_epochs=warmup))
+
+
+def size_bytes(config: Config) -> int:
+    """Of the weights of the network that the config describes, of data that are there."""
+    saved = new_model(
+        replace(config, model=replace(config.model, weights="")), make(config, open_splits(config)[0].labels)
+    )
+    return cost.count(saved.network, saved.image_shape).size_bytes
 
 
 def _seconds_an_epoch(config: Config, train_set: Dataset) -> float:

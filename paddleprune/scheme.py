@@ -23,6 +23,7 @@ from .pruning.ratios import under_budget
 from .pruning.tables import DEFAULT, UNKNOWN, read_table
 from .strategies import ForTarget, LeastLoss, Percentile, Setting, Slimming, UnderBudget, Uniform
 from .strategies.setting import Intervals, looked_at
+from .target import of_dense
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +81,13 @@ def choose(
     curves, source, sure = known.curves, known.source, ""
     setting = Setting(groups, names, curves, prune.align, intervals=known.intervals)
     if prune.strategy == "least_loss":
-        what, target = target_of(prune)
-        chosen = LeastLoss(**{what: target}).ratios(setting)
-        title = f"{source}, {target:g} of the {what} at the least loss"
+        what, part, asked = of_dense(prune, groups)
+        chosen = LeastLoss(**{what: part}).ratios(setting)
+        title = f"{source}, {asked} at the least loss"
     elif prune.strategy == "for_target":
-        what, target = target_of(prune)
-        chosen, found = ForTarget(**{what: target}).with_budget(setting)
-        title = f"{source}, {target:g} of the {what}, eval_metric_loss {found:.4f}"
+        what, part, asked = of_dense(prune, groups)
+        chosen, found = ForTarget(**{what: part}).with_budget(setting)
+        title = f"{source}, {asked}, eval_metric_loss {found:.4f}"
     else:
         chosen = UnderBudget(prune.loss).ratios(setting)
         title, sure = f"{source}, eval_metric_loss {prune.loss}", _undecided(known, prune.loss)
@@ -261,18 +262,6 @@ def _adaptive_parts(prune: PruneConfig, model: str) -> dict[str, tuple[str, ...]
             "use under_budget, uniform or for_target"
         )
     return found
-
-
-def target_of(prune: PruneConfig) -> tuple[str, float]:
-    """("macs" | "params" | "latency", fraction to keep). Raises UserError unless there is one target."""
-    every = {"macs": prune.target.macs, "params": prune.target.params, "latency": prune.target.latency}
-    targets = [(what, value) for what, value in every.items() if value]
-    if len(targets) != 1:
-        raise UserError(
-            "prune.target: set one of prune.target.macs, prune.target.params and prune.target.latency, "
-            "e.g. --set prune.target.macs=0.5"
-        )
-    return targets[0]
 
 
 def plan_of(

@@ -168,6 +168,8 @@ def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
     ("arguments", "said"),
     [
         (["--target", "size=2"], "--target: 'size=2' must be one of size=0.25"),
+        (["--target", "mb=-1"], "in (0, 1), or mb=2, megabytes"),
+        (["--target", "mb=900"], "--target mb: 900 is no less than the "),
         (["--target", "speed=0.5"], "--target: 'speed=0.5' must be"),
         (["--format", "nothing"], "--format: 'nothing' is not known"),
         (["--format", "mnn", "--quant", "int8"], "--quant: the format 'mnn' takes none"),
@@ -182,6 +184,14 @@ def test_a_mistake_is_one_line(digits, tmp_path, capsys, arguments, said):
     error = capsys.readouterr().err
     assert said in error
     assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "out/dense.yml").exists()
+
+
+def test_a_folder_in_which_nothing_was_begun_takes_another_word(digits, tmp_path, capsys):
+    usual = ["compress", "--data", str(digits), "--save_dir", str(tmp_path / "out"), "--minutes", "0.01"]
+    assert main([*usual, "--model", "mobilenet_v9"]) == 2
+    assert main([*usual, "--model", "mobilenet_v8"]) == 2
+    assert "'mobilenet_v8' is not known" in capsys.readouterr().err
 
 
 def test_a_trained_model_belongs_to_its_data(digits, tmp_path, capsys):

@@ -33,7 +33,7 @@ ROWS = [
     ["weights"],
     ["cost"],
     ["models", "data", "metrics", "pruning"],
-    ["strategies"],
+    ["strategies", "target"],
     ["tasks"],
     ["engine"],
     ["methods"],

@@ -115,7 +115,7 @@ def test_narrowing_twice_is_the_composed_plan():
             lambda n: pp.Pruner(n, SHAPE).sensitivities(lambda network: 0.0),
             "score is 0.0; a relative loss of it",
         ),
-        (lambda n: pp.Pruner(n, SHAPE).plan(ForTarget()), "give one of macs and params"),
+        (lambda n: pp.Pruner(n, SHAPE).plan(ForTarget()), "give one of macs, params and size_bytes"),
         (lambda n: pp.slim.cal_params_sensitivities(n, [1]), "Pruner"),
     ],
 )

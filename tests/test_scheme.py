@@ -52,7 +52,9 @@ def test_the_default_file_says_where_it_comes_from():
     assert all(len(curve) == 9 for curve in table.curves.values())
 
 
-@pytest.mark.parametrize("target", [TargetConfig(macs=0.6), TargetConfig(params=0.4)])
+@pytest.mark.parametrize(
+    "target", [TargetConfig(macs=0.6), TargetConfig(params=0.4), TargetConfig(megabytes=6.0)]
+)
 @pytest.mark.parametrize("align", [1, 8])
 def test_a_target_is_reached(target, align):
     network, groups = mobilenet(scale=1.0)
@@ -61,10 +63,21 @@ def test_a_target_is_reached(target, align):
     )
     chosen = scheme.choose(prune, groups, "mobilenet_v2")
     narrow = groups.cost(scheme.plan_of(chosen, align, groups, network).counts())
-    what = "macs" if target.macs else "params"
+    what = "macs" if target.macs else "params" if target.params else "size_bytes"
     left = getattr(narrow, what) / getattr(groups.cost(), what)
-    asked = target.macs or target.params
+    asked = target.macs or target.params or 6e6 / groups.cost().size_bytes
     assert asked - 0.12 < left <= asked
+
+
+@pytest.mark.parametrize("strategy", ["for_target", "least_loss"])
+def test_megabytes_that_it_has_not_are_refused(strategy):
+    _, groups = mobilenet(scale=1.0)
+    whole = groups.cost().size_bytes / 1e6
+    prune = PruneConfig(
+        strategy=strategy, target=TargetConfig(megabytes=20.0), sensitivities="DEFAULT", compensate=0
+    )
+    with pytest.raises(UserError, match=f"prune.target.megabytes: 20 is no less than the {whole:.3g} MB"):
+        scheme.choose(prune, groups, "mobilenet_v2")
 
 
 def test_the_table_for_reading(caplog):

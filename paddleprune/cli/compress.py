@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import UserError
 from ._verb import Options, add_verb, apart, data_folder, data_options
 
-TARGETS = ("size", "params", "macs", "latency", "loss")
+TARGETS = ("size", "params", "macs", "latency", "loss")  # fractions
+MEGABYTES = "mb"
 SHARES = {"dense": 0.5, "pruned": 0.4}  # of the minutes
 
 
@@ -23,7 +24,7 @@ def compress(verbs: Any) -> None:
     data_options(verb, 30.0, "for both trainings together, about")
     verb.add_argument(
         "--target", default="size=0.25",
-        help="size=0.25: a quarter of the parameters; macs=0.3, latency=0.5 (measured here); loss=0.01: as "
+        help="size=0.25: a quarter of the parameters; mb=2: weights of 2 MB, in float32; macs=0.3, latency=0.5 (measured here); loss=0.01: as "
         "small as this loss of each group, by itself, allows (default: size=0.25)",
     )  # fmt: skip
     verb.add_argument("--save_dir", required=True, help="folder for everything that is made")
@@ -48,7 +49,7 @@ def _run(options: Options) -> None:
     what, value = _target(options.target)
     form = _format(options.format, options.quant)
     folder = _begun(options)
-    dense = _dense(options, folder)
+    dense = _dense(options, folder, what, value)
     pruned = folder / "pruned"
     if not (pruned / "metrics.json").is_file():
         if what == "loss":  # a table that is not finished is completed
@@ -76,9 +77,11 @@ def _target(text: str) -> tuple[str, float]:
         value = float(number)
     except ValueError:
         value = math.nan
+    if what == MEGABYTES and 0 < value < math.inf:
+        return "megabytes", value
     if what not in TARGETS or not 0 < value < 1:
         raise UserError(
-            f"--target: '{text}' must be one of {', '.join(f'{t}=0.25' for t in TARGETS)}, in (0, 1)"
+            f"--target: '{text}' must be one of {', '.join(f'{t}=0.25' for t in TARGETS)}, in (0, 1), or {MEGABYTES}=2, megabytes"
         )
     return "params" if what == "size" else what, value
 
@@ -92,7 +95,10 @@ def _begun(options: Options) -> Path:
     folder = make_folder(apart(checked_path(options.save_dir, "--save_dir"), data))
     asked = {key: getattr(options, key) for key in ("data", "task", "target", "model", "weights", "minutes")}
     begun = folder / "compress.json"
-    if begun.is_file() and (was := {"task": "", **read_json(begun, "job")}) != asked:
+    planned = any(
+        (folder / name).is_file() for name in ("dense.yml", "pruned.yml")
+    )  # else nothing came of it
+    if planned and begun.is_file() and (was := {"task": "", **read_json(begun, "job")}) != asked:
         changed = [key for key in asked if was.get(key) != asked[key]]
         raise UserError(
             f"--save_dir: '{folder}' was begun with another --{changed[0]}; choose another folder"
@@ -101,7 +107,7 @@ def _begun(options: Options) -> Path:
     return folder
 
 
-def _dense(options: Options, folder: Path) -> Path:
+def _dense(options: Options, folder: Path, what: str, value: float) -> Path:
     """The model directory of the dense network, trained if it is not given."""
     if (Path(options.weights) / "model.yml").is_file():
         return _given(Path(options.weights), Path(options.data))
@@ -116,6 +122,7 @@ def _dense(options: Options, folder: Path) -> Path:
 
         found = look(Path(options.data), folder / "data", options.task)
         made = dense_config(found, options.model, options.weights, SHARES["dense"] * options.minutes)
+        _refuse_large(what, value, made)
         size = made.data.image_shape[1]
         _say(f"{found.kind}: {found.task}, {made.model.name} {made.model.args or ''} at {size} px, {made.train.epochs} epochs"
              + ("" if options.weights else "; it begins with random weights: --weights IMAGENET is better where it can be had"))  # fmt: skip
@@ -123,6 +130,15 @@ def _dense(options: Options, folder: Path) -> Path:
 
     _train(run, folder / "dense.yml", config)
     return run / "best_model"
+
+
+def _refuse_large(what: str, value: float, config: Any) -> None:
+    """Raises UserError for megabytes that the dense network does not have, before it is trained."""
+    from ..recipes import size_bytes
+    from ..target import check_megabytes
+
+    if what == "megabytes":
+        check_megabytes(value, size_bytes(config), f"--target {MEGABYTES}")
 
 
 def _given(model: Path, data: Path) -> Path:
@@ -149,6 +165,7 @@ def _pruned_config(options: Options, folder: Path, dense: Path, what: str, value
     from ..recipes import with_epochs
 
     made = load_config(dense.parent / "config.yml")
+    _refuse_large(what, value, made)
     prune = (
         PruneConfig(strategy="under_budget", sensitivities=str(folder / "sensitivities.json"), loss=value)
         if what == "loss"

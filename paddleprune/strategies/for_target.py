@@ -10,19 +10,22 @@ from .under_budget import measured
 
 @dataclass(frozen=True)
 class ForTarget:
-    """The ratios of the smallest budget that leaves at most this fraction of the dense network's `macs` or `params`,
-    one of the two, in (0, 1]. Needs sensitivities."""
+    """The ratios of the smallest budget that leaves at most this fraction of the dense network's `macs`, `params` or
+    `size_bytes`, one of the three, in (0, 1]. Needs sensitivities."""
 
     macs: float = 0.0
     params: float = 0.0
+    size_bytes: float = 0.0
 
     @property
     def asked(self) -> tuple[str, float]:
-        """("macs" | "params", fraction to keep). Raises UserError unless there is one target."""
-        every = [(what, value) for what, value in (("macs", self.macs), ("params", self.params)) if value]
+        """("macs" | "params" | "size_bytes", fraction to keep). Raises UserError unless there is one target."""
+        every = [
+            (what, getattr(self, what)) for what in ("macs", "params", "size_bytes") if getattr(self, what)
+        ]
         if len(every) != 1:
             raise UserError(
-                "ForTarget: give one of macs and params, a fraction to keep, as ForTarget(macs=0.5)"
+                "ForTarget: give one of macs, params and size_bytes, a fraction to keep, as ForTarget(macs=0.5)"
             )
         return every[0]
 

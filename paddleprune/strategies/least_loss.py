@@ -17,8 +17,8 @@ NARROW = 1e-3  # added to the width of an interval: none is certain without end
 
 @dataclass(frozen=True)
 class LeastLoss:
-    """Leave at most this fraction of the dense network's `macs` or `params`, one of the two, in (0, 1], at the least
-    predicted loss of all groups together. Needs sensitivities, or a network that has been observed.
+    """Leave at most this fraction of the dense network's `macs`, `params` or `size_bytes`, one of the three, in (0, 1], at
+    the least predicted loss of all groups together. Needs sensitivities, or a network that has been observed.
 
     What one group leaves of the metric, 1 - loss, is taken to multiply with what another leaves, so
     -log(1 - loss) adds up. From the whole network on, the step of one group that adds least of it for what it
@@ -28,9 +28,10 @@ class LeastLoss:
 
     macs: float = 0.0
     params: float = 0.0
+    size_bytes: float = 0.0
 
     def ratios(self, setting: Setting) -> dict[str, float]:
-        what, target = ForTarget(self.macs, self.params).asked
+        what, target = ForTarget(self.macs, self.params, self.size_bytes).asked
         return _Walk(setting, self._curves(setting), what).down_to(target)
 
     def predicted(self, setting: Setting, ratios: Mapping[str, float]) -> float:
