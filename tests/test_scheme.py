@@ -55,12 +55,11 @@ def test_the_default_file_says_where_it_comes_from():
 @pytest.mark.parametrize(
     "target", [TargetConfig(macs=0.6), TargetConfig(params=0.4), TargetConfig(megabytes=6.0)]
 )
+@pytest.mark.parametrize("strategy", ["for_target", "least_loss"])
 @pytest.mark.parametrize("align", [1, 8])
-def test_a_target_is_reached(target, align):
+def test_a_target_is_reached(target, align, strategy):
     network, groups = mobilenet(scale=1.0)
-    prune = PruneConfig(
-        strategy="for_target", target=target, align=align, sensitivities="DEFAULT", compensate=0
-    )
+    prune = PruneConfig(strategy=strategy, target=target, align=align, sensitivities="DEFAULT", compensate=0)
     chosen = scheme.choose(prune, groups, "mobilenet_v2")
     narrow = groups.cost(scheme.plan_of(chosen, align, groups, network).counts())
     what = "macs" if target.macs else "params" if target.params else "size_bytes"

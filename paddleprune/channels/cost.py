@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+BYTES = 4  # of a number in a file, float32
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..graph.ir import Graph, Variable
-from .cost import Cost
+from .cost import BYTES, Cost
 from .rules import RULES
 from .walk import Rule, Walk
 
@@ -139,7 +139,7 @@ class Groups(Mapping):
         return Cost(
             params=sum(n for name, n in numel.items() if name in self.parameters),
             macs=sum(numel[w] * positions for w, positions in self.positions.items()),
-            size_bytes=4 * sum(n for name, n in numel.items() if name in self.stored),
+            size_bytes=BYTES * sum(n for name, n in numel.items() if name in self.stored),
         )
 
     def describe(self) -> str:

@@ -62,7 +62,7 @@ def for_target(
     most = {name: _largest(sorted(curve.items()), losses[-1]) for name, curve in curves.items()}
     if cost(most) > target:
         raise UserError(
-            f"prune.target: {target} cannot be reached; with the largest ratios of the "
+            f"prune.target: {target:.3g} cannot be reached; with the largest ratios of the "
             f"sensitivities {cost(most):.3f} is left; choose a larger target or analyse larger ratios"
         )
 

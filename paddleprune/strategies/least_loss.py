@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ..channels.cost import BYTES
 from ..errors import UserError
 from ..pruning.plan import keep_count
 from .for_target import ForTarget
@@ -129,7 +130,7 @@ class _Walk:
             best = min(self._moves(), default=None)
             if best is None:
                 raise UserError(
-                    f"prune.target: {target} cannot be reached; with the largest ratios that are known "
+                    f"prune.target: {target:.3g} cannot be reached; with the largest ratios that are known "
                     f"{left / total:.3f} is left; choose a larger target"
                 )
             _, name, number, saved = best
@@ -161,6 +162,8 @@ class _Walk:
         """What a number in a parameter costs."""
         if self.what == "macs":
             return self.groups.positions.get(parameter, 0)
+        if self.what == "size_bytes":
+            return BYTES * float(parameter in self.groups.stored)
         return float(parameter in self.groups.parameters)
 
     def _take(self, name: str, number: int) -> None:
