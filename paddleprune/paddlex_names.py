@@ -51,7 +51,7 @@ _VISION = {
 }  # fmt: skip
 _BACKBONES = {
     "DarkNet53": "darknet53",
-    **{f"Xception{depth}": {"name": f"paddleseg.Xception{depth}_deeplab"} for depth in (41, 65)},
+    **{f"Xception{depth}": {"name": f"paddleseg.Xception{depth}_deeplab", "output_stride": 32} for depth in (41, 65)},
     **{f"ResNet{depth}_vd{taught}": {"name": f"paddleseg.ResNet{depth}_vd", "output_stride": 32}
        for depth in (50, 101) for taught in ("", "_ssld")},
     "HRNet_W18": {"name": "paddleseg.HRNet_W18"},
@@ -66,7 +66,8 @@ SEGMENTERS = {
     "FastSCNN": ("paddleseg.FastSCNN", {}),
 }
 BACKBONES = {"MobileNetV1": "mobilenet_v1", "MobileNetV2": "mobilenet_v2", "MobileNetV3_large": "mobilenet_v3_large",
-             "MobileNetV3_small": "mobilenet_v3_small", "ResNet34": "resnet34", "DarkNet53": "darknet53"}  # of YOLOv3  # fmt: skip
+             "MobileNetV3_small": "mobilenet_v3_small", "ResNet18": "resnet18", "ResNet34": "resnet34",
+             "DarkNet53": "darknet53"}  # of YOLOv3  # fmt: skip
 MISSING = {
     "FasterRCNN": "it could be pruned in PaddleX 1.3, here it cannot be trained",
     "MaskRCNN": "PaddleX could not prune it either",

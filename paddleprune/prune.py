@@ -53,7 +53,7 @@ def prune(
         raise UserError(
             "--pretrain_weights: the model is pruned already; leave --sensitivities_file and prune.strategy out "
             "to retrain it as it is, start from the model that is not pruned, or prune it again by "
-            "prune.strategy=least_loss (a target of params or macs) or uniform, which need no sensitivities"
+            "prune.strategy=least_loss (a target of params, macs or megabytes) or uniform, which need no sensitivities"
         )
     size, main = config.data.batch_size, task.metric.main
     if config.prune.strategy == "magnitude":

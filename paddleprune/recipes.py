@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cost, pipeline
+from . import pipeline
 from .config import Config, parse_config
 from .data.dataset import Batches, Dataset
 from .data.images import size_of
@@ -20,6 +20,7 @@ from .engine.fit import Run, make_optimizer, step
 from .engine.start import new_model, open_splits
 from .files import shipped
 from .processor import kept_memory
+from .pruning.groups import Groups, find_groups
 from .scaled import scaled
 from .tasks import make
 from .texts import read_yaml
@@ -89,12 +90,11 @@ def with_epochs(config: Config, train_set: Dataset, minutes: float) -> Config:
     return replace(config, train=replace(config.train, epochs=epochs, warmup_epochs=warmup))
 
 
-def size_bytes(config: Config) -> int:
-    """Of the weights of the network that the config describes, of data that are there."""
-    saved = new_model(
-        replace(config, model=replace(config.model, weights="")), make(config, open_splits(config)[0].labels)
-    )
-    return cost.count(saved.network, saved.image_shape).size_bytes
+def groups_of(config: Config) -> Groups:
+    """Of the network that the config describes, as it will be, with the data that are there."""
+    task = make(config, open_splits(config)[0].labels)
+    saved = new_model(replace(config, model=replace(config.model, weights="")), task)
+    return find_groups(saved.network, saved.image_shape)
 
 
 def _seconds_an_epoch(config: Config, train_set: Dataset) -> float:

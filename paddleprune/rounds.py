@@ -26,8 +26,8 @@ def last(config: Config, folder: Path, train: Train) -> Config:
     """The config of the last round, after the earlier ones were made with `train` if need be: finished ones of the same
     config stay, broken ones go on. Raises UserError for a strategy that cannot look anew."""
     rounds, prune = config.prune.rounds, config.prune
-    absolute = prune.target.latency or prune.target.megabytes
-    if prune.sensitivities or prune.strategy not in ("uniform", "least_loss") or absolute:
+    no_part = prune.target.latency or prune.target.megabytes  # of which each round could leave its own
+    if prune.sensitivities or prune.strategy not in ("uniform", "least_loss") or no_part:
         raise UserError(
             "prune.rounds: each round looks at the network anew, which prune.strategy=least_loss (with "
             "prune.target.params or macs) and uniform do, without sensitivities; use one of them"

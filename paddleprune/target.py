@@ -3,8 +3,10 @@
 from .config import PruneConfig
 from .errors import UserError
 from .pruning.groups import Groups
+from .pruning.plan import keep_count
 
 KINDS = ("macs", "params", "megabytes", "latency")
+MOST = 0.9  # of a group: the largest ratio that is looked at
 
 
 def target_of(prune: PruneConfig) -> tuple[str, float]:
@@ -20,18 +22,19 @@ def target_of(prune: PruneConfig) -> tuple[str, float]:
 
 def of_dense(prune: PruneConfig, groups: Groups) -> tuple[str, float, str]:
     """What a strategy takes ("macs", "params" or "size_bytes"), the fraction of the dense network to keep, and both in words.
-    Raises UserError for megabytes that it has not."""
+    Raises UserError for megabytes that it cannot have."""
     what, value = target_of(prune)
     if what != "megabytes":
         return what, value, f"{value:g} of the {what}"
-    whole = groups.cost().size_bytes
-    check_megabytes(value, whole, "prune.target.megabytes")
-    return "size_bytes", 1e6 * value / whole, f"{value:g} MB"
+    check_megabytes(value, groups, prune.align, "prune.target.megabytes")
+    return "size_bytes", 1e6 * value / groups.cost().size_bytes, f"{value:g} MB"
 
 
-def check_megabytes(asked: float, whole: int, key: str) -> None:
-    """Raises UserError, naming `key`, where a network of `whole` bytes has no more than what is asked for."""
-    if 1e6 * asked >= whole:
+def check_megabytes(asked: float, groups: Groups, align: int, key: str) -> None:
+    """Raises UserError, naming `key`, where the network has no more than what is asked for, or cannot get so small."""
+    fewest = {name: keep_count(group.size, MOST, group.units_of(align)) for name, group in groups.items()}
+    whole, least = (groups.cost(kept).size_bytes / 1e6 for kept in ({}, fewest))
+    if not least <= asked < whole:
         raise UserError(
-            f"{key}: {asked:g} is no less than the {whole / 1e6:.3g} MB that the network has; ask for less"
+            f"{key}: {asked:g} is out of range; the network has {whole:.3g} MB, and {least:.3g} where {MOST:.0%} of all groups go"
         )

@@ -169,7 +169,7 @@ def test_the_whole_way(digits, tmp_path, capsys, monkeypatch):
     [
         (["--target", "size=2"], "--target: 'size=2' must be one of size=0.25"),
         (["--target", "mb=-1"], "in (0, 1), or mb=2, megabytes"),
-        (["--target", "mb=900"], "--target mb: 900 is no less than the "),
+        (["--target", "mb=900"], "--target mb: 900 is out of range; the network has "),
         (["--target", "speed=0.5"], "--target: 'speed=0.5' must be"),
         (["--format", "nothing"], "--format: 'nothing' is not known"),
         (["--format", "mnn", "--quant", "int8"], "--quant: the format 'mnn' takes none"),
@@ -192,6 +192,11 @@ def test_a_folder_in_which_nothing_was_begun_takes_another_word(digits, tmp_path
     assert main([*usual, "--model", "mobilenet_v9"]) == 2
     assert main([*usual, "--model", "mobilenet_v8"]) == 2
     assert "'mobilenet_v8' is not known" in capsys.readouterr().err
+    assert main([*usual, "--weights", "nowhere.pdparams"]) == 2
+    assert main([*usual, "--weights", "elsewhere.pdparams"]) == 2
+    assert "elsewhere.pdparams" in capsys.readouterr().err, (
+        "what it planned with the other file is planned anew"
+    )
 
 
 def test_a_trained_model_belongs_to_its_data(digits, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,11 +73,12 @@ def test_a_target_is_reached(target, align, strategy):
 def test_megabytes_that_it_has_not_are_refused(strategy):
     _, groups = mobilenet(scale=1.0)
     whole = groups.cost().size_bytes / 1e6
-    prune = PruneConfig(
-        strategy=strategy, target=TargetConfig(megabytes=20.0), sensitivities="DEFAULT", compensate=0
-    )
-    with pytest.raises(UserError, match=f"prune.target.megabytes: 20 is no less than the {whole:.3g} MB"):
-        scheme.choose(prune, groups, "mobilenet_v2")
+    prune = PruneConfig(strategy=strategy, sensitivities="DEFAULT", compensate=0)
+    for megabytes in (20.0, 0.05):
+        wrong = replace(prune, target=TargetConfig(megabytes=megabytes))
+        said = f"prune.target.megabytes: {megabytes:g} is out of range; the network has {whole:.3g} MB, and "
+        with pytest.raises(UserError, match=said):
+            scheme.choose(wrong, groups, "mobilenet_v2")
 
 
 def test_the_table_for_reading(caplog):
@@ -91,7 +93,9 @@ def test_the_table_for_reading(caplog):
 
 def test_a_model_without_a_default_scheme():
     network = models.build("mobilenet_v1", models.card("mobilenet_v1").args)
-    with pytest.raises(UserError, match="no DEFAULT scheme for mobilenet_v1; there is one for: dim, mobilenet_v2"):
+    with pytest.raises(
+        UserError, match="no DEFAULT scheme for mobilenet_v1; there is one for: dim, mobilenet_v2"
+    ):
         scheme.choose(PruneConfig(sensitivities="DEFAULT"), find_groups(network, (3, 32, 32)), "mobilenet_v1")
 
 

@@ -12,6 +12,8 @@ from ._verb import Options, add_verb, apart, data_folder, data_options
 
 TARGETS = ("size", "params", "macs", "latency", "loss")  # fractions
 MEGABYTES = "mb"
+# What it takes time to make.
+MADE = ("dense/latest", "dense/metrics.json", "sensitivities.json", "pruned/latest", "pruned/metrics.json")
 SHARES = {"dense": 0.5, "pruned": 0.4}  # of the minutes
 
 
@@ -95,14 +97,15 @@ def _begun(options: Options) -> Path:
     folder = make_folder(apart(checked_path(options.save_dir, "--save_dir"), data))
     asked = {key: getattr(options, key) for key in ("data", "task", "target", "model", "weights", "minutes")}
     begun = folder / "compress.json"
-    planned = any(
-        (folder / name).is_file() for name in ("dense.yml", "pruned.yml")
-    )  # else nothing came of it
-    if planned and begun.is_file() and (was := {"task": "", **read_json(begun, "job")}) != asked:
+    something = any((folder / name).exists() for name in MADE)
+    if something and begun.is_file() and (was := {"task": "", **read_json(begun, "job")}) != asked:
         changed = [key for key in asked if was.get(key) != asked[key]]
         raise UserError(
             f"--save_dir: '{folder}' was begun with another --{changed[0]}; choose another folder"
         )
+    if not something:  # what was asked for before came to nothing
+        for name in ("dense.yml", "pruned.yml"):
+            (folder / name).unlink(missing_ok=True)
     write_json(begun, asked)
     return folder
 
@@ -116,13 +119,15 @@ def _dense(options: Options, folder: Path, what: str, value: float) -> Path:
         return run / "best_model"
 
     def config() -> str:
-        from ..config import dump_config
+        from ..config import PruneConfig, dump_config
         from ..data.layouts import look
-        from ..recipes import dense_config
+        from ..recipes import dense_config, groups_of
+        from ..target import check_megabytes
 
         found = look(Path(options.data), folder / "data", options.task)
         made = dense_config(found, options.model, options.weights, SHARES["dense"] * options.minutes)
-        _refuse_large(what, value, made)
+        if what == "megabytes":  # before it is trained
+            check_megabytes(value, groups_of(made), PruneConfig().align, f"--target {MEGABYTES}")
         size = made.data.image_shape[1]
         _say(f"{found.kind}: {found.task}, {made.model.name} {made.model.args or ''} at {size} px, {made.train.epochs} epochs"
              + ("" if options.weights else "; it begins with random weights: --weights IMAGENET is better where it can be had"))  # fmt: skip
@@ -130,15 +135,6 @@ def _dense(options: Options, folder: Path, what: str, value: float) -> Path:
 
     _train(run, folder / "dense.yml", config)
     return run / "best_model"
-
-
-def _refuse_large(what: str, value: float, config: Any) -> None:
-    """Raises UserError for megabytes that the dense network does not have, before it is trained."""
-    from ..recipes import size_bytes
-    from ..target import check_megabytes
-
-    if what == "megabytes":
-        check_megabytes(value, size_bytes(config), f"--target {MEGABYTES}")
 
 
 def _given(model: Path, data: Path) -> Path:
@@ -165,7 +161,6 @@ def _pruned_config(options: Options, folder: Path, dense: Path, what: str, value
     from ..recipes import with_epochs
 
     made = load_config(dense.parent / "config.yml")
-    _refuse_large(what, value, made)
     prune = (
         PruneConfig(strategy="under_budget", sensitivities=str(folder / "sensitivities.json"), loss=value)
         if what == "loss"

@@ -73,10 +73,13 @@ def _open(here: tuple, exported: Exported, threads: int) -> Callable[[Any], list
 
 
 def _calibrate(exported: Exported, images: np.ndarray, algorithm: str) -> Converted:
-    with scratch_folder() as folder:
-        (folder / "model.onnx").write_bytes(quantised(onnx.convert(exported), images, algorithm))
-        # Reading alone leaves shapes and zero points to be computed again and again: larger, and half as fast.
-        made = _saved(_library().convert_model(f"{folder}/model.onnx"))
+    model = _library().Core().read_model(quantised(onnx.convert(exported), images, algorithm))
+    # What is known of shapes and zero points is not computed again by the file: less than half of its text. What OpenVINO's own
+    # converter does, but for its telemetry.
+    from openvino._offline_transformations import apply_moc_transformations
+
+    apply_moc_transformations(model, cf=False, smart_reshape=True)
+    made = _saved(model)
     return Converted(dict(zip(RUNTIME.files, made, strict=True)), (*made, ONE_AT_A_TIME))
 
 

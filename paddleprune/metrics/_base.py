@@ -15,9 +15,8 @@ class Metric(ABC):
     main: ClassVar[str]  # the key of `compute()` that models are judged by
     also: ClassVar[tuple[str, ...]] = ()  # further keys that tables of results show
     higher_is_better: ClassVar[bool] = True
-    draws: ClassVar[int] = (
-        25  # of the images at each point of an analysis: they shall cost little beside the point
-    )
+    # Of the images at each point of an analysis: they shall cost little beside the point.
+    draws: ClassVar[int] = 25
 
     def __init__(self) -> None:
         self.statistics: list[Any] = []

@@ -72,8 +72,14 @@ def imagenet_weights(name: str, args: dict) -> Path:
     if known.classifier is not None:  # the weights of its backbone's classifier
         return imagenet_weights(*known.classifier(args))
     addresses = own.imagenet(name) if own.is_own(name) else known.imagenet
+    if not addresses:
+        backbone = args.get("backbone", name)
+        what = backbone.get("name") if isinstance(backbone, dict) else backbone
+        raise UserError(
+            f"IMAGENET: there are no weights for {what}; pass a file with --pretrain_weights PATH, or leave the option out"
+        )
     if key not in addresses:
-        scales = ", ".join(addresses) or "none"
+        scales = ", ".join(addresses)
         raise UserError(
             f"IMAGENET: no weights for {name} at scale {key}; there are: {scales}; "
             "pass a file with --pretrain_weights PATH, or leave the option out"

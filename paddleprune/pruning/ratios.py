@@ -80,7 +80,7 @@ STEPS = 20_000  # of the latency, in the knapsack; rounding to 2000 costs sixty 
 
 
 def for_latency(curves: Curves, left: Curves, target: float) -> dict[str, float]:
-    """The ratios of the smallest sum of sensitivities whose savings leave `target` of the latency.
+    """The ratios of the smallest sum of losses whose savings leave `target` of the latency.
 
     `left`: {group: {ratio: fraction of the latency left when only this group is pruned}}; savings, 1 - left,
     are taken to add up. Exact but for savings being rounded down to steps of 1/20000: a knapsack by dynamic

@@ -47,7 +47,7 @@ class Provenance:
 @dataclass
 class Sensitivities:
     """The table, and what is known about it. `curves`: {group: {ratio: sensitivity}}.
-    `intervals`: {group: {ratio: (low, high)}}, of a table from a part of the images."""
+    `intervals`: {group: {ratio: (low, high)}}, as of Point."""
 
     provenance: Provenance
     baseline: float
