@@ -1,31 +1,56 @@
 #!/bin/sh
-# The runs that make compression_bccd.json, sweep_bccd_*.json and sensitivities/YOLOv3.json, about two hours on two
-# cores at 224 px. Needs BCCD as a Pascal VOC list folder at data/bccd and, as $1, MobileNetV1 ImageNet weights
-# (batch norms folded); run from the top folder.
+# YOLOv3 on BCCD at a quarter and a seventh of its parameters, compensated and taught, beside the original trained on as long, one
+# budget of sensitivities, and pruning without compensation; how many filters can go; sensitivities/YOLOv3.json. About an hour and
+# a half a seed on one core.
+#   sh benchmarks/bccd.sh WEIGHTS SEED...      SWEEPS="" sh benchmarks/bccd.sh WEIGHTS SEED... without sweeps
+# Needs BCCD as a Pascal VOC list folder at data/bccd and MobileNetV1's ImageNet weights (batch norms folded); run from the top
+# folder. Finished runs are not run again.
 set -eu
+python=${PYTHON:-python}
+weights=$1; shift
 config=configs/detection/yolov3_bccd.yml
-run="python tools/train.py --config $config"
-out=output/bccd
-dense=$out/dense/best_model
-python benchmarks/unfold_batch_norm.py --model mobilenet_v1 --weights "$1" --dataset data/bccd/JPEGImages \
-    --size 224 --images 128 --save_file output/mobilenet_v1_imagenet_bn.pdparams
-$run --pretrain_weights output/mobilenet_v1_imagenet_bn.pdparams --save_dir $out/dense
-python tools/sensitivity.py --model_dir $dense --save_file sensitivities/YOLOv3.json \
-    --note "BCCD stands in for VOC: blood cells of three kinds, 87 pictures at 224 px"
+later="train.warmup_epochs=1 train.learning_rate=0.00025"
 
-again="train.warmup_epochs=0"
-for budget in 0.05 0.10; do
-    $run --pretrain_weights $dense --save_dir $out/scheme1_$budget --set $again \
-        --sensitivities_file sensitivities/YOLOv3.json --eval_metric_loss $budget
+go() { # NAME OPTIONS...
+    name=$1; shift
+    [ -e "$out/$name/metrics.json" ] && return
+    $python tools/train.py --config $config --save_dir "$out/$name" "$@" "train.seed=$seed"
+}
+
+again() { # NAME OPTIONS...
+    name=$1; shift
+    # shellcheck disable=SC2086
+    go "$name" --pretrain_weights "$out/dense/best_model" --set train.epochs=16 $later "$@"
+}
+
+[ -e output/mobilenet_v1_imagenet_bn.pdparams ] || $python benchmarks/unfold_batch_norm.py --model mobilenet_v1 --weights "$weights" \
+    --dataset data/bccd/JPEGImages --size 224 --images 128 --save_file output/mobilenet_v1_imagenet_bn.pdparams
+for seed in "$@"; do
+    out=output/bccd/$seed
+    go dense --pretrain_weights output/mobilenet_v1_imagenet_bn.pdparams --set train.epochs=30
+    again on
+    for left in 0.24 0.14; do
+        again "$left" prune.strategy=least_loss prune.target.params=$left train.distill=0.5
+    done
+    again 0.24_plain prune.strategy=uniform prune.ratio=0.51 prune.criterion=l1_norm prune.compensate=0
+    go narrow --set model.args.scale=0.5 model.args.width=0.48 train.epochs=46 # as long as both together, from random weights
+    [ -e "$out/sensitivities.json" ] || $python tools/sensitivity.py --model_dir "$out/dense/best_model" \
+        --save_file "$out/sensitivities.json" --note "BCCD stands in for VOC: blood cells of three kinds, 87 pictures at 224 px"
+    [ "$seed" != 0 ] || cp "$out/sensitivities.json" sensitivities/YOLOv3.json
+    again scheme1 prune.sensitivities="$out/sensitivities.json" prune.loss=0.05 train.distill=0.5
 done
-$run --pretrain_weights $dense --save_dir $out/default_0.24 --sensitivities_file DEFAULT \
-    --set $again prune.strategy=for_target prune.target.params=0.24
-python tools/report.py --dataset data/bccd --list test_list.txt --save_dir $out/report --before $dense \
-    --after $out/scheme1_0.05/best_model --after $out/scheme1_0.10/best_model --after $out/default_0.24/best_model \
-    --names original scheme1@0.05 scheme1@0.10 default@0.24 --threads 1 --json benchmarks/results/compression_bccd.json
-
-sweep="python tools/sweep.py --config $config --model_dir $dense --save_dir $out/sweep"
-$sweep --what filters --ratios 0.2,0.4,0.6,0.8 --set $again train.epochs=12 \
-    --json benchmarks/results/sweep_bccd_filters.json
-$sweep --what weights --ratios 0.7,0.75,0.8,0.9 --set $again train.epochs=6 train.learning_rate=0.00025 \
-    --json benchmarks/results/sweep_bccd_weights.json
+$python benchmarks/seeds.py --folder output/bccd --list test_list.txt --beside on --runtimes inference lite --rows dense=original \
+    on="original, trained on" 0.24="a quarter, taught" 0.14="a seventh, taught" \
+    scheme1="one budget of 0.05, taught" 0.24_plain="a quarter, L1 norms, one share" \
+    narrow="a quarter, uniformly narrower, from scratch" --json benchmarks/results/seeds_bccd.json
+for what in ${SWEEPS-filters weights}; do
+    case $what in
+        filters) ratios=0.4,0.6,0.8 epochs=12 ;;
+        weights) ratios=0.7,0.75,0.8,0.9 epochs=6 ;;
+    esac
+    # shellcheck disable=SC2086
+    $python tools/sweep.py --config $config --model_dir "$out/dense/best_model" --save_dir output/bccd/sweep --what "$what" \
+        --ratios $ratios --set $later train.epochs=$epochs --json benchmarks/results/sweep_bccd_"$what".json
+done
+$python benchmarks/oneshot.py --model_dir "$out/dense/best_model" --list test_list.txt --removed 0.2 0.3 0.5 \
+    --json benchmarks/results/oneshot_bccd.json

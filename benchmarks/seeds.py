@@ -4,7 +4,8 @@
         --rows dense=original on="original, trained on" 0.16="a sixth, taught" --json benchmarks/results/seeds_trashnet.json
 
 FOLDER/SEED/ROW holds a run; the metric is the best model's on --list, what a network costs that of the first seed. --beside: the row that the others are subtracted
-from, seed by seed. --least: of detectors, also with boxes of this score or more alone.
+from, seed by seed. --least: of detectors, also with boxes of this score or more alone. --also: further metrics. --curve: a row of which
+the metric on the validation list is kept, epoch by epoch.
 """
 
 import argparse
@@ -19,10 +20,10 @@ from paddleprune.models import _boxes
 from paddleprune.tasks import of_facts
 
 
-def measured(folder: Path, list_file: str, least: float) -> dict:
+def measured(folder: Path, list_file: str, least: float, also: list[str]) -> dict:
     """Of one run: its metrics, the one by which its epoch was chosen first."""
     model, facts = str(folder / "best_model"), json.loads((folder / "metrics.json").read_text())
-    keys = [facts["metric"], *of_facts(load_model(model).facts).metric.also]
+    keys = [facts["metric"], *(also or of_facts(load_model(model).facts).metric.also)]
     found = pipeline.evaluate_model(model, list_file=list_file)
     values = {key: found[key] for key in keys}
     if least:
@@ -36,10 +37,17 @@ def measured(folder: Path, list_file: str, least: float) -> dict:
     return values if before is None else {**values, "before": before}
 
 
-def row(folders: list[Path], title: str, list_file: str, least: float) -> dict:
+def curve(folder: Path) -> dict[int, float]:
+    """The metric after each epoch of a run at which it was evaluated."""
+    metric = json.loads((folder / "metrics.json").read_text())["metric"]
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return {line["epoch"]: line[metric] for line in lines if line["kind"] == "eval"}
+
+
+def row(folders: list[Path], title: str, list_file: str, least: float, also: list[str]) -> dict:
     saved = load_model(folders[0] / "best_model")
     facts = json.loads((folders[0] / "metrics.json").read_text())
-    seeds = {folder.parent.name: measured(folder, list_file, least) for folder in folders}
+    seeds = {folder.parent.name: measured(folder, list_file, least, also) for folder in folders}
     return {
         "variant": title,
         "metric": facts["metric"],
@@ -56,6 +64,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", required=True, metavar="ROW=TITLE")
     parser.add_argument("--beside", required=True)
     parser.add_argument("--list", required=True)
+    parser.add_argument("--also", nargs="*", default=[])
+    parser.add_argument("--curve")
     parser.add_argument("--least", type=float, default=0.0)
     parser.add_argument("--runtimes", nargs="*", default=[])
     parser.add_argument("--json", type=Path, required=True)
@@ -64,11 +74,14 @@ def main() -> None:
     runs = {
         name: sorted(path.parent for path in options.folder.glob(f"*/{name}/metrics.json")) for name in titles
     }
+    for option, name in (("beside", options.beside), ("curve", options.curve)):
+        if name and not runs.get(name):
+            parser.error(f"--{option}: there is no run of the row '{name}'")
     rows = [
-        row(runs[name], title, options.list, options.least) for name, title in titles.items() if runs[name]
+        row(runs[name], title, options.list, options.least, options.also)
+        for name, title in titles.items()
+        if runs[name]
     ]
-    if not runs.get(options.beside):
-        parser.error(f"--beside: there is no run of the row '{options.beside}'")
     models = [folders[0] / "best_model" for folders in runs.values() if folders]
     for one in benchmark.measure(models, options.runtimes, [1], 50):
         rows[models.index(Path(one["model"]))].setdefault("latency_ms", {})[f"{one['runtime']}_t1"] = one[
@@ -77,6 +90,8 @@ def main() -> None:
     for one in rows:
         one["beside"] = titles[options.beside]
     found = {"command": shlex.join(["python", *sys.argv]), **benchmark.machine(), "rows": rows}
+    if options.curve:
+        found["curves"] = {folder.parent.name: curve(folder) for folder in runs[options.curve]}
     options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -26,7 +26,7 @@ def table(name: str) -> str:
     """Markdown of one results file: the table, then the machine and the command."""
     result = json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
     kinds = {"compression": compression_table, "speed": speed_table, "scaling": scaling_table,
-             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table, "dcp": dcp_table,
+             "sweep": sweep_table, "quant": quant_table, "zoo": zoo_table, "oneshot": oneshot_table,
              "training": step_table, "published": published_table, "summary": summary_table,
              "compress": compress_table, "seeds": seeds_table, "epochs": epochs_table}  # fmt: skip
     body = kinds[name.split("_")[0]](result["rows"])
@@ -58,21 +58,6 @@ def step_table(rows: list[dict]) -> str:
         name += ", taught by a whole one" if row.get("taught") else ""
         times = " | ".join(f"{row['seconds'][way]:.2f}" for way in ("paddle", "depthwise", "ours"))
         lines.append(f"| {name} | {row['pixels']} | {row['batch']} | {times} | {row['faster']:.1f}x |")
-    return "\n".join(lines)
-
-
-def dcp_table(rows: list[dict]) -> str:
-    """Errors, lower is better, and what a network costs."""
-    lines = [
-        "| network | MSE | SAD | Grad | Conn | before retraining | params, k | macs, M | ms |",
-        "|---" * 9 + "|",
-    ]
-    for row in rows:
-        before = "" if row["before_retrain"] is None else f"{row['before_retrain']:.4f}"
-        lines.append(
-            f"| {row['variant']} | {row['mse']:.4f} | {row['sad']:.3f} | {row['grad']:.3f} | {row['conn']:.3f} | {before} "
-            f"| {row['params'] / 1e3:.1f} | {row['macs'] / 1e6:.1f} | {row['latency_ms']:.2f} |"
-        )
     return "\n".join(lines)
 
 
@@ -150,7 +135,7 @@ def summary_table(rows: list[dict]) -> str:
         values = [value_of(r, metric) for r in (before, after)]
         scale, form = (100, ".1f") if metric in ("acc1", "map", "miou") else (1, ".4f")
         faster = "-"
-        if isinstance(before.get("latency_ms"), dict):
+        if row["runtime"]:
             faster = (
                 f"{before['latency_ms'][row['runtime']] / after['latency_ms'][row['runtime']]:.2f}x faster"
             )
@@ -242,16 +227,17 @@ def ours(file: str, to: str, beside: str = "", **more: str) -> str:
     values = [value_of(row, metric) for row in (before, after)]
     scale, form = (100, ".1f") if metric in ("acc1", "map", "miou") else (1, ".4f")
     kept = [row.get("nonzero_params", row["params"]) / 1e6 for row in (before, after)]
-    word = "non-zero weights" if "nonzero_params" in after else "weights"
+    masked = any(row.get("nonzero_params", row["params"]) < 0.95 * row["params"] for row in (before, after))
+    word = "non-zero weights" if masked else "weights"
     parts = [f"{kept[0]:.3g} -> {kept[1]:.3g} M {word}"]
     if before["macs"] > 1.01 * after["macs"]:
         parts.append(f"macs {before['macs'] / after['macs']:.1f}x fewer")
     if isinstance(before.get("latency_ms"), dict):
-        one = "inference_t1"
-        parts.append(f"CPU {before['latency_ms'][one] / after['latency_ms'][one]:.2f}x faster")
+        faster = before["latency_ms"]["inference_t1"] / after["latency_ms"]["inference_t1"]
+        parts += [f"CPU {faster:.2f}x faster"] if faster > 1.05 else []
     parts.append(f"{metric} {scale * values[0]:{form}} -> {scale * values[1]:{form}}")
     if beside:
-        parts.append(f"half the widths from scratch: {scale * rows[beside][metric]:{form}}")
+        parts.append(f"half the widths from scratch: {scale * value_of(rows[beside], metric):{form}}")
     return f"{', '.join(parts)} (`{file}`)"
 
 
