@@ -1,7 +1,7 @@
 #!/bin/sh
-# YOLOv3 on BCCD at a quarter and a seventh of its parameters, compensated and taught, beside the original trained on as long, one
-# budget of sensitivities, and pruning without compensation; how many filters can go; sensitivities/YOLOv3.json. About an hour and
-# a half a seed on one core.
+# YOLOv3 on BCCD at a quarter and a seventh of its parameters, compensated and taught, beside the original trained on as long, pruning
+# without compensation and a uniformly narrower network from random weights; how many filters can go; sensitivities/YOLOv3.json. About
+# an hour and a half on one core.
 #   sh benchmarks/bccd.sh WEIGHTS SEED...      SWEEPS="" sh benchmarks/bccd.sh WEIGHTS SEED... without sweeps
 # Needs BCCD as a Pascal VOC list folder at data/bccd and MobileNetV1's ImageNet weights (batch norms folded); run from the top
 # folder. Finished runs are not run again.
@@ -37,15 +37,13 @@ for seed in "$@"; do
     [ -e "$out/sensitivities.json" ] || $python tools/sensitivity.py --model_dir "$out/dense/best_model" \
         --save_file "$out/sensitivities.json" --note "BCCD stands in for VOC: blood cells of three kinds, 87 pictures at 224 px"
     [ "$seed" != 0 ] || cp "$out/sensitivities.json" sensitivities/YOLOv3.json
-    again scheme1 prune.sensitivities="$out/sensitivities.json" prune.loss=0.05 train.distill=0.5
 done
 $python benchmarks/seeds.py --folder output/bccd --list test_list.txt --beside on --runtimes inference lite --rows dense=original \
-    on="original, trained on" 0.24="a quarter, taught" 0.14="a seventh, taught" \
-    scheme1="one budget of 0.05, taught" 0.24_plain="a quarter, L1 norms, one share" \
+    on="original, trained on" 0.24="a quarter, taught" 0.14="a seventh, taught" 0.24_plain="a quarter, L1 norms, one share" \
     narrow="a quarter, uniformly narrower, from scratch" --json benchmarks/results/seeds_bccd.json
 for what in ${SWEEPS-filters weights}; do
     case $what in
-        filters) ratios=0.4,0.6,0.8 epochs=12 ;;
+        filters) ratios=${FILTERS-0.4,0.6} epochs=12 ;;
         weights) ratios=0.7,0.75,0.8,0.9 epochs=6 ;;
     esac
     # shellcheck disable=SC2086

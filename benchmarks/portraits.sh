@@ -41,8 +41,6 @@ for seed in "$@"; do
         go ${backbone}_scratch --pretrain_weights "$out/dense/best_model" --set train.epochs=32 $scheme prune.keep_backbone=$backbone \
             prune.residuals=untied prune.weights=scratch
     done
-    # shellcheck disable=SC2086
-    again false_taught $scheme train.distill=0.5
     [ -e "$out/sensitivities.json" ] || $python tools/sensitivity.py --model_dir "$out/dense/best_model" --list others.txt \
         --save_file "$out/sensitivities.json" --note "people cut out and put on photographs, 80 pictures at 160 px"
     [ "$seed" != 0 ] || cp "$out/sensitivities.json" sensitivities/MODNet.json
@@ -51,7 +49,7 @@ for list in test real; do
     $python benchmarks/seeds.py --folder output/portraits --list ${list}_list.txt --beside on --runtimes inference lite openvino \
         --rows dense=original on="original, trained on" 0.207="a fifth, least loss, taught" true_finetune="their scheme, fixed, fine-tuned" \
         true_scratch="their scheme, fixed, from scratch" false_finetune="their scheme, unfixed, fine-tuned" \
-        false_scratch="their scheme, unfixed, from scratch" false_taught="their scheme, unfixed, fine-tuned, taught" \
+        false_scratch="their scheme, unfixed, from scratch" \
         --json benchmarks/results/seeds_portraits_$list.json
 done
 $python benchmarks/oneshot.py --model_dir "$out/dense/best_model" --list test_list.txt --removed 0.2 0.3 0.5 0.8 \
