@@ -1,6 +1,6 @@
 #!/bin/sh
 # Distillation-based channel pruning and its rivals with Deep Image Matting, on objects with true alphas that are put
-# on photographs: teacher, uniformly narrower, network slimming, NST, OFD, SPKD, and sensitivities' heirs: compensated. sensitivities/DIM.json.
+# on photographs: teacher, uniformly narrower, network slimming, NST, OFD, SPKD, and sensitivities' heirs: compensated.
 #   sh benchmarks/dcp.sh DATA BACKGROUNDS SEED...      DATA: alphamatting's 20 + 7 pictures; an hour a seed on one core
 # Small on purpose: an eighth of the widths, 96 px. Finished runs are not run again.
 set -eu
@@ -25,7 +25,6 @@ go() { # go NAME EPOCHS SCALE [--pretrain_weights DIR] SETTING...
         "train.seed=$seed" "$@"
 }
 
-cat "$data/val_list.txt" "$data/test_list.txt" > "$data/others.txt"
 for seed in "$@"; do
     out=$runs/$seed
     go teacher 500 0.125
@@ -48,9 +47,6 @@ for seed in "$@"; do
     # shellcheck disable=SC2086
     go ours 200 0.125 --pretrain_weights "$out/teacher/best_model" prune.strategy=least_loss prune.target.params=$left \
         prune.align=1 train.distill=0.5 train.learning_rate=0.0005
-    [ -e "$out/sensitivities.json" ] || "$python" tools/sensitivity.py --model_dir "$out/teacher/best_model" --list others.txt \
-        --save_file "$out/sensitivities.json" --note "objects with true alphas, 11 pictures at 96 px, an eighth of the widths; made up for by 16 others"
-    [ "$seed" != 0 ] || cp "$out/sensitivities.json" sensitivities/DIM.json
     # The original trained on, as long as ours.
     go teacher_on 200 0.125 --pretrain_weights "$out/teacher/best_model" train.learning_rate=0.0005
 done

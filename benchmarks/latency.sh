@@ -6,17 +6,15 @@ set -eu
 compare() { # RUN RUNTIME CONFIG SENSITIVITIES BUDGET SETTINGS...
     run=$1; runtime=$2; config=$3; file=$4; budget=$5; shift 5
     out=output/$run
-    dense=$out/dense/best_model
-    [ "$run" != camvid ] || dense=$out/0/dense/best_model
-    train="python tools/train.py --config $config --pretrain_weights $dense --sensitivities_file $file"
+    train="python tools/train.py --config $config --pretrain_weights $out/dense/best_model --sensitivities_file $file"
     $train --save_dir $out/by_budget --eval_metric_loss "$budget" --set "$@"
-    python tools/benchmark.py --model_dir $dense --model_dir $out/by_budget/best_model --runtime "$runtime" \
+    python tools/benchmark.py --model_dir $out/dense/best_model --model_dir $out/by_budget/best_model --runtime "$runtime" \
         --repeats 100 --json $out/timed.json
     share=$(python -c "import json; a, b = [r['p50_ms'] for r in json.load(open('$out/timed.json'))['rows']]; print(round(b / a, 3))")
     $train --save_dir $out/by_latency --set prune.strategy=for_target prune.target.latency="$share" \
         prune.target.runtime="$runtime" "$@"
     python tools/report.py --dataset data/"$run" --list test_list.txt --save_dir $out/report_latency \
-        --before $dense --after $out/by_budget/best_model --after $out/by_latency/best_model \
+        --before $out/dense/best_model --after $out/by_budget/best_model --after $out/by_latency/best_model \
         --names original by_budget by_latency --runtimes "$runtime" --threads 1 --repeats 100 \
         --json benchmarks/results/compression_latency_"$run".json
 }
