@@ -43,7 +43,7 @@ $python benchmarks/seeds.py --folder output/bccd --list test_list.txt --beside o
     narrow="a quarter, uniformly narrower, from scratch" --json benchmarks/results/seeds_bccd.json
 for what in ${SWEEPS-filters weights}; do
     case $what in
-        filters) ratios=0.4 epochs=12 ;;
+        filters) ratios=0.4,0.6 epochs=12 ;;
         weights) ratios=0.7,0.75,0.8,0.9 epochs=6 ;;
     esac
     # shellcheck disable=SC2086
