@@ -167,17 +167,17 @@ def sweep_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     pruned = [
         scale * (row["value"] if row["before_retrain"] is None else row["before_retrain"]) for row in rows
     ]
+    trained = [scale * row["value"] for row in rows]
     figure, axes = plt.subplots(figsize=(8, 5))
-    axes.axhline(scale * rows[0]["value"], color=GREY, lw=1, ls="--")
+    axes.axhline(trained[0], color=GREY, lw=1, ls="--")
     axes.plot(removed, pruned, "o-", color=ORANGE, lw=2, label="after pruning")
-    axes.plot(
-        removed, [scale * row["value"] for row in rows], "o-", color=BLUE, lw=2, label="after retraining"
-    )
+    axes.plot(removed, trained, "o-", color=BLUE, lw=2, label="after retraining")
+    top = 1.06 * max(*pruned, *trained, 1e-9)
     axes.set(
-        xlabel=f"removed, % of the {rows[-1]['variant'].split()[0]}", ylabel=_title(metric), ylim=(0, None)
+        xlabel=f"removed, % of the {rows[-1]['variant'].split()[0]}", ylabel=_title(metric), ylim=(0, top)
     )
     axes.set_title(f"{rows[0]['model']} on {rows[0]['data']}", loc="left")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left")
     _save(figure, path)
 
 
