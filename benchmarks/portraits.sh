@@ -50,5 +50,5 @@ for list in test real; do
         false_scratch="their scheme, unfixed, from scratch" \
         --json benchmarks/results/seeds_portraits_$list.json
 done
-$python benchmarks/oneshot.py --model_dir "$out/dense/best_model" --list test_list.txt --removed 0.2 0.3 0.5 0.8 \
+$python benchmarks/oneshot.py --model_dir "$out/dense/best_model" --list test_list.txt --removed 0.3 0.5 0.8 \
     --json benchmarks/results/oneshot_portraits.json
