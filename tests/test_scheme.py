@@ -93,9 +93,7 @@ def test_the_table_for_reading(caplog):
 
 def test_a_model_without_a_default_scheme():
     network = models.build("mobilenet_v1", models.card("mobilenet_v1").args)
-    with pytest.raises(
-        UserError, match="no DEFAULT scheme for mobilenet_v1; there is one for: mobilenet_v2"
-    ):
+    with pytest.raises(UserError, match="no DEFAULT scheme for mobilenet_v1; there is one for: mobilenet_v2"):
         scheme.choose(PruneConfig(sensitivities="DEFAULT"), find_groups(network, (3, 32, 32)), "mobilenet_v1")
 
 
