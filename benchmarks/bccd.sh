@@ -6,16 +6,10 @@
 # Needs BCCD as a Pascal VOC list folder at data/bccd and MobileNetV1's ImageNet weights (batch norms folded); run from the top
 # folder. Finished runs are not run again.
 set -eu
-python=${PYTHON:-python}
+. benchmarks/runs.sh
 weights=$1; shift
 config=configs/detection/yolov3_bccd.yml
 later="train.warmup_epochs=1 train.learning_rate=0.00025"
-
-go() { # NAME OPTIONS...
-    name=$1; shift
-    [ -e "$out/$name/metrics.json" ] && return
-    $python tools/train.py --config $config --save_dir "$out/$name" "$@" "train.seed=$seed"
-}
 
 again() { # NAME OPTIONS...
     name=$1; shift

@@ -4,13 +4,8 @@
 #   sh benchmarks/bccd_v2.sh SEED...
 # Needs BCCD as a Pascal VOC list folder at data/bccd; run from the top folder. Finished runs are not run again.
 set -eu
-python=${PYTHON:-python}
-
-go() { # NAME OPTIONS...
-    name=$1; shift
-    [ -e "$out/$name/metrics.json" ] && return
-    $python tools/train.py --config configs/detection/yolov2_bccd.yml --save_dir "$out/$name" "$@" "train.seed=$seed"
-}
+. benchmarks/runs.sh
+config=configs/detection/yolov2_bccd.yml
 
 again() { # NAME OPTIONS...
     name=$1; shift

@@ -4,14 +4,9 @@
 #   sh benchmarks/frontier.sh SEED...      ROWS="0.16 on" sh benchmarks/frontier.sh SEED... makes some of the rows
 # Needs output/mobilenet_v2_imagenet_bn.pdparams of trashnet.sh; run from the top folder. Finished runs are not run again.
 set -eu
-python=${PYTHON:-python}
+. benchmarks/runs.sh
+config=configs/classification/mobilenet_v2_trashnet.yml
 rows=${ROWS:-"on 0.16 0.16_finished 0.35 0.12 narrow 0.16_alone 0.16_rounds 0.65"}
-
-go() { # NAME OPTIONS...
-    name=$1; shift
-    [ -e "$out/$name/metrics.json" ] && return
-    $python tools/train.py --config configs/classification/mobilenet_v2_trashnet.yml --save_dir "$out/$name" "$@" "train.seed=$seed"
-}
 
 again() { # NAME OPTIONS...
     name=$1; shift

@@ -6,7 +6,8 @@
 # Needs portraits as an `image alpha` list folder at data/portraits and output/mobilenet_v2_imagenet_bn.pdparams of trashnet.sh;
 # run from the top folder. Finished runs are not run again.
 set -eu
-python=${PYTHON:-python}
+. benchmarks/runs.sh
+config=configs/matting/modnet_portraits.yml
 # Of the 160 people to train with, 20 choose the epochs; the 20 to validate with are only looked at in the end.
 data=output/portraits_split
 mkdir -p $data
@@ -15,12 +16,7 @@ head -n 280 data/portraits/train_list.txt > $data/train_list.txt
 tail -n 40 data/portraits/train_list.txt > $data/val_list.txt
 cp data/portraits/val_list.txt $data/test_list.txt
 cp data/portraits/real_list.txt $data/
-
-go() { # NAME OPTIONS...
-    name=$1; shift
-    [ -e "$out/$name/metrics.json" ] && return
-    $python tools/train.py --config configs/matting/modnet_portraits.yml --save_dir "$out/$name" "$@" data.root=$data "train.seed=$seed"
-}
+common=data.root=$data
 
 again() { # NAME OPTIONS...
     name=$1; shift
