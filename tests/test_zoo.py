@@ -52,7 +52,7 @@ def test_the_laws_hold(name, zoo):
     paddle.seed(0)
     channels = 1 if name.endswith("LeNet") else 3
     network = models.build(name, {"num_classes": 3, **zoo.NETWORKS[name][0]})
-    check(network, Example((channels, SMALL[name], SMALL[name])), zoo)
+    assert_the_laws(network, Example((channels, SMALL[name], SMALL[name])), zoo)
 
 
 @pytest.mark.skipif(not LONG, reason="three minutes; PADDLEPRUNE_TEST_LONG=1 (make test-long) runs it")
@@ -63,10 +63,10 @@ def test_the_laws_hold_on_the_whole_shelf(shelf, name, zoo):
         pytest.importorskip("paddleseg")
     paddle.seed(0)
     side = 224 if name == "AlexNet" else 64
-    check(models.build(model.name, model.args), Example((3, side, side)), zoo)
+    assert_the_laws(models.build(model.name, model.args), Example((3, side, side)), zoo)
 
 
-def check(network, example, zoo):
+def assert_the_laws(network, example, zoo):
     network.eval()
     with random_weights(network):
         row = zoo.tried(network, example)
