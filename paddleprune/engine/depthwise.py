@@ -2,11 +2,14 @@
 
 Paddle's CPU kernels of them go from channel to channel and picture to picture with one thread; of the many
 channels of small maps at the end of a MobileNet that is most of a training step. Here a kernel's place is one
-product and one sum over whole maps, with pictures and channels together on the last axis
-(`benchmarks/training_step.py` has the times).
+product and one sum over whole maps, with pictures and channels together on the last axis.
+
+Of large maps Paddle's kernel forward is fast, the one backward is not. There the gradient of the input is a
+convolution forward, too, and each place's weight has one inner product per map, of rows that padding made one
+vector (`benchmarks/training_step.py` has the times).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -16,8 +19,12 @@ import numpy as np
 import paddle
 from paddle import nn
 from paddle.autograd import PyLayer
+from paddle.nn import functional as F
 
 BLOCK = 1 << 17  # numbers of the input that are worked on at a time: they stay in a processor's cache
+LARGE = (
+    14 * 14
+)  # numbers of a map from which on Paddle's kernel forward is the faster one, of 3x3 places or fewer
 
 
 @contextmanager
@@ -56,8 +63,17 @@ def _forward(layer: nn.Conv2D, x: paddle.Tensor) -> paddle.Tensor:
     plain = x.dtype == layer.weight.dtype == paddle.float32
     if not (layer.training and plain and rows.size > 0 and columns.size > 0):
         return nn.Conv2D.forward(layer, x)
-    out = _Depthwise.apply(x, layer.weight, rows, columns)
+    if _is_large(layer, rows.size * columns.size, paddings):
+        out = _Large.apply(x, layer.weight, paddings, layer._dilation)
+    else:
+        out = _Depthwise.apply(x, layer.weight, rows, columns)
     return out if layer.bias is None else out + layer.bias.reshape([1, -1, 1, 1])
+
+
+def _is_large(layer: nn.Conv2D, numbers: int, paddings: Sequence[int]) -> bool:
+    sides = zip(layer._kernel_size, layer._dilation, paddings, strict=True)
+    turned = all(padding <= dilation * (kernel - 1) for kernel, dilation, padding in sides)
+    return numbers >= LARGE and np.prod(layer._kernel_size) <= 9 and tuple(layer._stride) == (1, 1) and turned
 
 
 class _Axis(NamedTuple):
@@ -140,3 +156,49 @@ class _Depthwise(PyLayer):
             of_x[block] = cv2.transpose(written.reshape(-1, read.shape[-1])).reshape(x[block].shape)
         found = zip((of_x, of_weight), ctx.frozen, strict=True)
         return tuple(None if frozen else paddle.to_tensor(array) for array, frozen in found)
+
+
+class _Large(PyLayer):
+    """As `_Depthwise`, of a stride of 1."""
+
+    @staticmethod
+    def forward(ctx, x, weight, paddings, dilation):
+        ctx.frozen = x.stop_gradient, weight.stop_gradient
+        ctx.seen = x, weight, paddings, dilation
+        return F.conv2d(x, weight, padding=list(paddings), dilation=dilation, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight, paddings, dilation = ctx.seen
+        of_x = of_weight = None
+        if not ctx.frozen[0]:
+            sides = zip(weight.shape[2:], dilation, paddings, strict=True)
+            rest = [apart * (kernel - 1) - padding for kernel, apart, padding in sides]
+            turned = paddle.flip(weight, axis=[2, 3])
+            of_x = F.conv2d(gradient, turned, padding=rest, dilation=dilation, groups=len(weight))
+        if not ctx.frozen[1]:
+            kernel = weight.shape[2:]
+            of_weight = paddle.to_tensor(_of_places(x.numpy(), gradient.numpy(), kernel, paddings, dilation))
+        return of_x, of_weight
+
+
+def _of_places(
+    x: np.ndarray, given: np.ndarray, kernel: Sequence[int], paddings: Sequence[int], dilation: Sequence[int]
+) -> np.ndarray:
+    """Gradient [C, 1, h, w] of the weight: x [N, C, H, W] is padded, and the gradient `given` [N, C, H', W'] has zeros
+    behind its rows, so that rows of both are equally long, and a place of the kernel is a shift of all rows at once."""
+    (_, channels, height, width), found = x.shape, np.zeros((x.shape[1], 1, *kernel), x.dtype)
+    high, wide = height + 2 * paddings[0], width + 2 * paddings[1]
+    rows, most = given.shape[2], max(len(x[block]) for block in _blocks(x))
+    padded = np.zeros((most, channels, high + 1, wide), x.dtype)  # a row more: the last shifts end in it
+    inner = padded[:, :, paddings[0] : paddings[0] + height, paddings[1] : paddings[1] + width]
+    filled = np.zeros((most, channels, rows, wide), x.dtype)
+    flat, other = padded.reshape(most, channels, 1, -1), filled.reshape(most, channels, -1, 1)
+    for block in _blocks(x):
+        now = len(x[block])
+        inner[:now], filled[:now, ..., : given.shape[3]] = x[block], given[block]
+        for i, j in np.ndindex(*kernel):
+            shift = i * dilation[0] * wide + j * dilation[1]
+            product = flat[:now, ..., shift : shift + rows * wide] @ other[:now]
+            found[:, 0, i, j] += product.sum(axis=(0, 2, 3))
+    return found
