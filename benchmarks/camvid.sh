@@ -1,22 +1,36 @@
 #!/bin/sh
-# The runs behind compression_camvid.json and sensitivities/UNet.json, about an hour and a half on two cores at
-# 96x128. Needs CamVid as an `image mask` list folder at data/camvid; run from the top folder.
+# UNet on CamVid at a third, a sixth and a fourteenth of its parameters, compensated and taught, beside the original trained on as
+# long and a uniformly narrower network from random weights; sensitivities/UNet.json. About an hour and a half a seed on one core at 96x128.
+#   sh benchmarks/camvid.sh SEED...      ROWS="on 0.16" sh benchmarks/camvid.sh SEED... makes some of the rows
+# Needs CamVid as an `image mask` list folder at data/camvid; run from the top folder. Finished runs are not run again.
 set -eu
-run="python tools/train.py --config configs/segmentation/unet_camvid.yml"
-out=output/camvid
-$run --save_dir $out/dense
-python tools/sensitivity.py --model_dir $out/dense/best_model --save_file sensitivities/UNet.json \
-    --note "CamVid stands in for Cityscapes: street scenes too, 101 pictures at 96x128, a network trained from scratch"
+. benchmarks/runs.sh
+config=configs/segmentation/unet_camvid.yml
+rows=${ROWS:-"on 0.16 0.07 narrow 0.16_plain 0.33"}
 
-retrain() { # NAME FILE OPTIONS...
-    name=$1; file=$2; shift 2
-    $run --pretrain_weights $out/dense/best_model --sensitivities_file "$file" --save_dir $out/"$name" "$@"
+again() { # NAME SETTINGS...
+    name=$1; shift
+    go "$name" --pretrain_weights "$out/dense/best_model" --set train.epochs=8 train.learning_rate=0.0005 train.warmup_epochs=0 "$@"
 }
-short="train.epochs=6 train.learning_rate=0.0005 train.warmup_epochs=0"
-retrain scheme1_0.05 sensitivities/UNet.json --eval_metric_loss 0.05 --set $short
-retrain scheme1_0.10 sensitivities/UNet.json --eval_metric_loss 0.10 --set $short
-retrain default_0.33 DEFAULT --set prune.strategy=for_target prune.target.params=0.33 $short
-python tools/report.py --dataset data/camvid --list test_list.txt --save_dir $out/report \
-    --before $out/dense/best_model --after $out/scheme1_0.05/best_model --after $out/scheme1_0.10/best_model \
-    --after $out/default_0.33/best_model --names original scheme1@0.05 scheme1@0.10 default@0.33 \
-    --json benchmarks/results/compression_camvid.json
+
+for seed in "$@"; do
+    out=output/camvid/$seed
+    go dense --set train.epochs=12
+    for row in $rows; do
+        case $row in
+            on) again on ;;
+            narrow) go narrow --set model.args.scale=0.4 train.epochs=20 ;; # as long as both together
+            *_plain) again "$row" prune.strategy=uniform prune.ratio=0.6 prune.criterion=l1_norm prune.compensate=0 ;;
+            *) again "$row" prune.strategy=least_loss prune.target.params="$row" train.distill=0.5 ;;
+        esac
+    done
+done
+out=output/camvid/0
+[ -e $out/sensitivities.json ] || $python tools/sensitivity.py --model_dir $out/dense/best_model --save_file $out/sensitivities.json \
+    --note "CamVid stands in for Cityscapes: street scenes too, 101 pictures at 96x128, a network trained from scratch"
+cp $out/sensitivities.json sensitivities/UNet.json
+$python benchmarks/seeds.py --folder output/camvid --list test_list.txt --beside on --runtimes inference lite --rows dense=original \
+    on="original, trained on" 0.33="a third, taught" 0.16="a sixth, taught" 0.07="a fourteenth, taught" 0.16_plain="a sixth, L1 norms, one share" \
+    narrow="a sixth, uniformly narrower, from scratch" --json benchmarks/results/seeds_camvid.json
+$python benchmarks/oneshot.py --model_dir $out/dense/best_model --list test_list.txt --removed 0.2 0.3 0.5 \
+    --json benchmarks/results/oneshot_camvid.json

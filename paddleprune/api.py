@@ -57,6 +57,7 @@ class Model:
         eval_metric_loss: float | None = None,
         resume: bool = False,
         resume_checkpoint: str | None = None,
+        overwrite: bool = True,
         prune: Mapping[str, Any] | None = None,
         **train_options: Any,
     ) -> dict[str, Any]:
@@ -64,8 +65,8 @@ class Model:
         already, or was loaded, goes on from its weights unless `pretrain_weights` names others.
 
         `train_options`: other keys of the config's `train` section, e.g. schedule="step"; PaddleX's own, as
-        lr_decay_epochs and warmup_steps, are taken, too. `resume_checkpoint`: a run's folder, which goes on. `prune`: keys
-        of the config's `prune` section; {"compensate": 0, "align": 1} prunes exactly as PaddleX does.
+        lr_decay_epochs and warmup_steps, are taken, too. `resume_checkpoint`: a run's folder, which goes on. `overwrite`:
+        may a run in `save_dir` be lost? As in PaddleX, it is. `prune`: keys of the config's `prune` section; {"compensate": 0, "align": 1} prunes exactly as PaddleX does.
         Returns the metrics of the best model.
         """
         if resume_checkpoint is not None:
@@ -87,7 +88,7 @@ class Model:
         }
         config = self._config(train_dataset, eval_dataset, train_batch_size, options, dict(prune or {}))
         metrics = pipeline.train(
-            config, save_dir, pretrain_weights, sensitivities_file, eval_metric_loss, resume
+            config, save_dir, pretrain_weights, sensitivities_file, eval_metric_loss, resume, overwrite
         )
         self.model_dir = Path(save_dir) / "best_model"
         return metrics

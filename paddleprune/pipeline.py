@@ -33,6 +33,7 @@ from .engine.start import (
     beside,
     clear,
     fingerprints,
+    goes_on,
     new_model,
     open_model,
     open_splits,
@@ -63,18 +64,24 @@ def train(
     sensitivities_file: str | None = None,
     eval_metric_loss: float | None = None,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Train; before that prune, if there are sensitivities or the strategy needs none.
 
     With `resume`, `config` is the one saved in `save_dir`, possibly with more epochs.
-    Returns what is written to `save_dir/metrics.json`.
+    Where `save_dir` holds this very run, broken off, it goes on, too. Returns what is written to
+    `save_dir/metrics.json`. Raises UserError where `save_dir` holds another run, without `overwrite`.
     """
     folder = checked_path(save_dir, "--save_dir")
     config = scheme.at_the_door(config, sensitivities_file, eval_metric_loss)
     if pretrain_weights is not None:
         config = replace(config, model=replace(config.model, weights=str(pretrain_weights)))
     with only_one(folder):
-        return _train(config if resume else untied(config), folder, resume)
+        if not resume:
+            config = untied(config)
+            refuse_own_weights(folder, config)
+            resume = not overwrite and goes_on(folder, config)
+        return _train(config, folder, resume)
 
 
 def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
@@ -89,7 +96,6 @@ def _train(config: Config, folder: Path, resume: bool) -> dict[str, Any]:
         saved, config = checkpoint.load_model(folder / "latest"), as_begun(config, folder)
         refuse_other_run(folder, config, saved, train_set, eval_set)
     else:
-        refuse_own_weights(folder, config)
         first = scheme.prunes_first(config.prune)
         step = rounds.last(config, folder, train) if config.prune.rounds > 1 else config
         saved = new_model(step, task)

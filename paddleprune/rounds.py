@@ -73,5 +73,5 @@ def _made(config: Config, folder: Path, train: Train) -> Path:
     same = _begun(folder) == weights and load_config(folder / "config.yml") == config
     if not same or not (folder / "metrics.json").is_file():
         log.info("%s: %s", folder.name, "goes on" if same else "begins")
-        train(config, folder, resume=same and (folder / "latest" / "state.json").is_file())
+        train(config, folder, overwrite=not same)
     return folder / "best_model"

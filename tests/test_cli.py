@@ -54,7 +54,7 @@ def fails(capsys, *arguments: str) -> str:
 
 
 def train_arguments(run, *extra):
-    return ["train", "--config", CONFIG, "--save_dir", str(run["dir"] / "out"),
+    return ["train", "--config", CONFIG, "--overwrite", "--save_dir", str(run["dir"] / "out"),
             "--set", f"data.root={run['data']}", *SMALL, *extra]  # fmt: skip
 
 
@@ -98,6 +98,8 @@ MISTAKES = {
     "pruning twice": (["@train", "--pretrain_weights", "{pruned}", "--sensitivities_file", "DEFAULT"], "pruned already"),
     "nothing to resume": (["train", "--resume_checkpoint", "{dir}"], "has no checkpoint"),
     "resume with another config": (["train", "--resume_checkpoint", "{dir}/dense", "--config", CONFIG], "differs from"),
+    "into a finished run": (["train", "--config", CONFIG, "--save_dir", "{dir}/dense"], "holds a finished run"),
+    "resume and overwrite": (["train", "--resume_checkpoint", "{dir}/dense", "--overwrite"], "leave one of them out"),
     "resume elsewhere": (["train", "--resume_checkpoint", "{dir}/dense", "--save_dir", "{dir}/x"], "is not the run to resume"),
     "resume with another optimizer": (
         ["train", "--resume_checkpoint", "{dir}/dense", "--set", "train.optimizer=adam"], "cannot change in a run"),

@@ -266,7 +266,7 @@ def test_rounds(tmp_path, caplog):
         n: t.shape for n, t in saved.network.state_dict().items()
     }
     began = (tmp_path / "run/round_1/metrics.json").stat().st_mtime_ns
-    pipeline.train(config, tmp_path / "run", str(tmp_path / "dense/best_model"))
+    pipeline.train(config, tmp_path / "run", str(tmp_path / "dense/best_model"), overwrite=True)
     assert (tmp_path / "run/round_1/metrics.json").stat().st_mtime_ns == began
     bad = load_config(base, [f"data.root={data}", "prune.strategy=magnitude", "prune.rounds=2"])
     with pytest.raises(UserError, match="prune.rounds: each round looks at the network anew"):

@@ -184,12 +184,7 @@ def _train(run: Path, file: Path, config: Callable[[], str]) -> None:
 
     if not file.is_file():
         write_text(file, config())
-    again = (
-        ["--resume_checkpoint", str(run)]
-        if (run / "latest/state.json").is_file()
-        else ["--config", str(file), "--save_dir", str(run)]
-    )
-    _step(run / "metrics.json", ["train", *again])
+    _step(run / "metrics.json", ["train", "--config", str(file), "--save_dir", str(run)])
 
 
 def _step(result: Path | None, command: list[str]) -> None:

@@ -48,9 +48,11 @@ def train(verbs: Any) -> None:
         for name in ("pretrain_weights", "sensitivities_file", "eval_metric_loss") if resume else ():
             if getattr(options, name) is not None:
                 raise UserError(f"--{name}: a resumed run has it already; leave it out")
+        if resume and options.overwrite:
+            raise UserError("--overwrite: --resume_checkpoint goes on with that run; leave one of them out")
         metrics = pipeline.train(
             config, save_dir, options.pretrain_weights, options.sensitivities_file,
-            options.eval_metric_loss, resume,
+            options.eval_metric_loss, resume, options.overwrite,
         )  # fmt: skip
         print(f"best {metrics['metric']} {metrics['value']:.4f} in {save_dir}/best_model")
         if "verdict" in metrics:
@@ -76,6 +78,7 @@ def train(verbs: Any) -> None:
         help="largest relative loss of the metric allowed to each group on its own, in [0, 1) (default 0.05)",
     )
     verb.add_argument("--resume_checkpoint", metavar="SAVE_DIR", help="go on with a run that was broken off")
+    verb.add_argument("--overwrite", action="store_true", help="lose the run that --save_dir holds already")
 
 
 def sweep(verbs: Any) -> None:

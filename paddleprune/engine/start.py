@@ -165,14 +165,16 @@ def resumed_config(folder: str | Path, config: str | None, overrides: Sequence[s
             f"--resume_checkpoint: '{folder}' has no checkpoint in latest/; pass the --save_dir of "
             "a run that saved at least one, or train again"
         )
+    begun = load_config(folder / "config.yml")
     for override in overrides:
-        if override.partition("=")[0].strip() not in MAY_CHANGE:
+        may = override.partition("=")[0].strip() in MAY_CHANGE
+        if not may and load_config(folder / "config.yml", [override]) != begun:
             raise UserError(
                 f"--set {override}: cannot change in a run that goes on exactly; these can: "
                 f"{', '.join(MAY_CHANGE)}"
             )
     saved = load_config(folder / "config.yml", overrides)
-    if config is not None and as_begun(load_config(config), folder) != load_config(folder / "config.yml"):
+    if config is not None and as_begun(load_config(config), folder) != begun:
         raise UserError(
             f"--config: '{config}' differs from {folder}/config.yml, which the run began with; "
             "leave --config out, or change single keys with --set"
@@ -194,14 +196,11 @@ def as_begun(config: Config, folder: Path) -> Config:
 def refuse_other_run(folder: Path, config: Config, saved: SavedModel, train: Dataset, val: Dataset) -> None:
     """A run goes on exactly only with the settings and the data that it began with. Raises UserError that
     names the first of them which is another."""
-    begun = dict(_flat(load_config(folder / "config.yml").as_dict()))
-    now = dict(_flat(parse_yaml(dump_config(config), "config")))  # a tuple of a script is a list in the file
-    for key in begun:
-        if key not in MAY_CHANGE and begun[key] != now[key]:
-            raise UserError(
-                f"{key}: {now[key]!r}, but the run in '{folder}' began with {begun[key]!r}; a run that goes on "
-                f"may change {', '.join(MAY_CHANGE)} alone"
-            )
+    for key, begun, now in _changes(folder, config):
+        raise UserError(
+            f"{key}: {now!r}, but the run in '{folder}' began with {begun!r}; a run that goes on "
+            f"may change {', '.join(MAY_CHANGE)} alone"
+        )
     if train.labels != saved.facts["labels"]:
         raise UserError(
             f"data.labels: the classes are {train.labels[:5]} now, the run in '{folder}' began with "
@@ -215,6 +214,13 @@ def refuse_other_run(folder: Path, config: Config, saved: SavedModel, train: Dat
         )
 
 
+def _changes(folder: Path, config: Config) -> Iterator[tuple[str, object, object]]:
+    """Keys that may not change in the run in a folder, but are others in a config: key, value begun with, value now."""
+    begun = dict(_flat(load_config(folder / "config.yml").as_dict()))
+    now = dict(_flat(parse_yaml(dump_config(config), "config")))  # a tuple of a script is a list in the file
+    return ((key, begun[key], now[key]) for key in begun if key not in MAY_CHANGE and begun[key] != now[key])
+
+
 def fingerprints(train: Dataset, val: Dataset) -> dict[str, str]:
     """Of the two lists and the files that they name."""
     return {"train": train.reader.fingerprint, "val": val.reader.fingerprint}
@@ -226,6 +232,25 @@ def _flat(raw: dict, before: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(value, f"{before}{key}.")
         else:
             yield f"{before}{key}", value
+
+
+def goes_on(folder: Path, config: Config) -> bool:
+    """Does a folder hold this very run, broken off? Raises UserError where it holds a finished run, or another
+    one: the new one would take its place."""
+    recover_folder(folder / "latest")
+    lose = "choose another folder, or pass --overwrite to lose it"
+    if exists(folder / "metrics.json"):
+        raise UserError(
+            f"--save_dir: '{folder}' holds a finished run; {lose} (--resume_checkpoint gives it more train.epochs)"
+        )
+    if not exists(folder / "latest" / "state.json"):
+        return False
+    for key, begun, now in _changes(folder, config):
+        raise UserError(
+            f"--save_dir: '{folder}' holds a run that was broken off, of another {key} ({begun!r}, now {now!r}); {lose}"
+        )
+    log.info("%s holds this run, broken off: it goes on (--overwrite begins anew)", folder)
+    return True
 
 
 def clear(folder: Path) -> None:

@@ -53,6 +53,21 @@ def begun(data, tmp_path_factory):
     return folder
 
 
+def test_a_run_is_lost_only_where_that_is_asked_for(begun, data, tmp_path):
+    run, other = shutil.copytree(begun, tmp_path / "run"), config(data, "train.epochs=2", "train.seed=5")
+    with pytest.raises(UserError, match=r"broken off, of another train.seed \(0, now 5\).* --overwrite"):
+        pipeline.train(other, run)
+    assert json.loads((run / "latest/state.json").read_text())["epoch"] == 1
+    pipeline.train(config(data, "train.epochs=2"), run)  # the same command goes on
+    assert [line["kind"] for line in map(json.loads, (run / "log.jsonl").read_text().splitlines())].count(
+        "eval"
+    ) == 2
+    with pytest.raises(UserError, match="holds a finished run"):
+        pipeline.train(other, run)
+    pipeline.train(other, run, overwrite=True)
+    assert load_config(run / "config.yml").train.seed == 5
+
+
 def test_an_epoch_is_saved_before_it_is_judged(begun, data, tmp_path):
     state = json.loads((begun / "latest/state.json").read_text())
     assert (state["epoch"], state["judged"], state["best"]) == (1, 0, None)
@@ -136,7 +151,7 @@ def test_a_new_run_does_not_wear_the_old_ones_clothes(data, tmp_path, monkeypatc
 
     monkeypatch.setattr(pipeline, "score", ended)
     with pytest.raises(Ended):
-        pipeline.train(config(data, "train.epochs=1"), tmp_path / "run")
+        pipeline.train(config(data, "train.epochs=1"), tmp_path / "run", overwrite=True)
     left = set(os.listdir(tmp_path / "run"))
     assert not left & {"best_model", "metrics.json"}
     assert "latest" in left
