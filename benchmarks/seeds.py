@@ -4,8 +4,8 @@
         --rows dense=original on="original, trained on" 0.16="a sixth, taught" --json benchmarks/results/seeds_trashnet.json
 
 FOLDER/SEED/ROW holds a run; the metric is the best model's on --list, what a network costs that of the first seed. --beside: the row that the others are subtracted
-from, seed by seed. --least: of detectors, also with boxes of this score or more alone. --also: further metrics. --curve: a row of which
-the metric on the validation list is kept, epoch by epoch.
+from, seed by seed. --keep: rows and seeds of a former --json stay where their runs are no longer in --folder. --least: of detectors, also
+with boxes of this score or more alone. --also: further metrics. --curve: a row of which the metric on the validation list is kept, epoch by epoch.
 """
 
 import argparse
@@ -58,6 +58,15 @@ def row(folders: list[Path], title: str, list_file: str, least: float, also: lis
     }
 
 
+def kept(former: list[dict], rows: list[dict], order: list[str]) -> list[dict]:
+    """Rows of a former file with seeds of now, and rows of now; what a network costs stays that of its first seed."""
+    found = {one["variant"]: one for one in rows}
+    for one in former:
+        now = found.get(one["variant"], {"seeds": {}})
+        found[one["variant"]] = {**one, "seeds": one["seeds"] | now["seeds"]}
+    return sorted(found.values(), key=lambda one: order.index(one["variant"]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
@@ -68,6 +77,7 @@ def main() -> None:
     parser.add_argument("--curve")
     parser.add_argument("--least", type=float, default=0.0)
     parser.add_argument("--runtimes", nargs="*", default=[])
+    parser.add_argument("--keep", action="store_true")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     titles = dict(one.split("=", 1) for one in options.rows)
@@ -87,6 +97,8 @@ def main() -> None:
         rows[models.index(Path(one["model"]))].setdefault("latency_ms", {})[f"{one['runtime']}_t1"] = one[
             "p50_ms"
         ]
+    if options.keep and options.json.is_file():
+        rows = kept(json.loads(options.json.read_text())["rows"], rows, list(titles.values()))
     for one in rows:
         one["beside"] = titles[options.beside]
     found = {"command": shlex.join(["python", *sys.argv]), **benchmark.machine(), "rows": rows}
