@@ -81,11 +81,11 @@ def choose(
     curves, source, sure = known.curves, known.source, ""
     setting = Setting(groups, names, curves, prune.align, intervals=known.intervals)
     if prune.strategy == "least_loss":
-        what, part, asked = of_dense(prune, groups)
+        what, part, asked = of_dense(prune, groups, names)
         chosen = LeastLoss(**{what: part}).ratios(setting)
         title = f"{source}, {asked} at the least loss"
     elif prune.strategy == "for_target":
-        what, part, asked = of_dense(prune, groups)
+        what, part, asked = of_dense(prune, groups, names)
         chosen, found = ForTarget(**{what: part}).with_budget(setting)
         title = f"{source}, {asked}, eval_metric_loss {found:.4f}"
     else:

@@ -1,5 +1,7 @@
 """What is asked of a network that is pruned to a size."""
 
+from collections.abc import Iterable
+
 from .config import PruneConfig
 from .errors import UserError
 from .pruning.groups import Groups
@@ -20,21 +22,22 @@ def target_of(prune: PruneConfig) -> tuple[str, float]:
     return targets[0]
 
 
-def of_dense(prune: PruneConfig, groups: Groups) -> tuple[str, float, str]:
-    """What a strategy takes ("macs", "params" or "size_bytes"), the fraction of the dense network to keep, and both in words.
+def of_dense(prune: PruneConfig, groups: Groups, names: Iterable[str]) -> tuple[str, float, str]:
+    """What a strategy that prunes the groups `names` takes ("macs", "params" or "size_bytes"), the fraction of the dense
+    network to keep, and both in words.
     Raises UserError for megabytes that it cannot have."""
     what, value = target_of(prune)
     if what != "megabytes":
         return what, value, f"{value:g} of the {what}"
-    check_megabytes(value, groups, prune.align, "prune.target.megabytes")
+    check_megabytes(value, groups, names, prune.align, "prune.target.megabytes")
     return "size_bytes", 1e6 * value / groups.cost().size_bytes, f"{value:g} MB"
 
 
-def check_megabytes(asked: float, groups: Groups, align: int, key: str) -> None:
+def check_megabytes(asked: float, groups: Groups, names: Iterable[str], align: int, key: str) -> None:
     """Raises UserError, naming `key`, where the network has no more than what is asked for, or cannot get so small."""
-    fewest = {name: keep_count(group.size, MOST, group.units_of(align)) for name, group in groups.items()}
+    fewest = {name: keep_count(groups[name].size, MOST, groups[name].units_of(align)) for name in names}
     whole, least = (groups.cost(kept).size_bytes / 1e6 for kept in ({}, fewest))
     if not least <= asked < whole:
         raise UserError(
-            f"{key}: {asked:g} is out of range; the network has {whole:.3g} MB, and {least:.3g} where {MOST:.0%} of all groups go"
+            f"{key}: {asked:g} is out of range; the network has {whole:.3g} MB, and {least:.3g} where {MOST:.0%} of each group go"
         )

@@ -16,6 +16,7 @@ from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.sensitivity import Sensitivities
 from paddleprune.pruning.tables import default_file
+from paddleprune.target import check_megabytes
 
 
 @functools.cache
@@ -79,6 +80,14 @@ def test_megabytes_that_it_has_not_are_refused(strategy):
         said = f"prune.target.megabytes: {megabytes:g} is out of range; the network has {whole:.3g} MB, and "
         with pytest.raises(UserError, match=said):
             scheme.choose(wrong, groups, "mobilenet_v2")
+
+
+def test_the_least_size_is_that_of_the_groups_that_may_go():
+    _, groups = mobilenet(scale=1.0)
+    half = groups.cost().size_bytes / 2e6
+    check_megabytes(half, groups, groups, 8, "here")
+    with pytest.raises(UserError, match=f"here: {half:g} is out of range"):
+        check_megabytes(half, groups, list(groups)[:3], 8, "here")
 
 
 def test_the_table_for_reading(caplog):

@@ -127,7 +127,8 @@ def _dense(options: Options, folder: Path, what: str, value: float) -> Path:
         found = look(Path(options.data), folder / "data", options.task)
         made = dense_config(found, options.model, options.weights, SHARES["dense"] * options.minutes)
         if what == "megabytes":  # before it is trained
-            check_megabytes(value, groups_of(made), PruneConfig().align, f"--target {MEGABYTES}")
+            groups = groups_of(made)
+            check_megabytes(value, groups, groups, PruneConfig().align, f"--target {MEGABYTES}")
         size = made.data.image_shape[1]
         _say(f"{found.kind}: {found.task}, {made.model.name} {made.model.args or ''} at {size} px, {made.train.epochs} epochs"
              + ("" if options.weights else "; it begins with random weights: --weights IMAGENET is better where it can be had"))  # fmt: skip
