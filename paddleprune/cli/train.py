@@ -23,7 +23,7 @@ def sample_data(verbs: Any) -> None:
 def _resume(options: Options) -> str:
     folder = Path(options.resume_checkpoint or options.save_dir or "output")
     state = folder / "latest" / "state.json"
-    saved = state.is_file() and (options.resume_checkpoint or state.stat().st_mtime >= options.begun)
+    saved = state.is_file() and (not options.overwrite or state.stat().st_mtime >= options.begun)
     if saved:
         return f"go on with: python tools/train.py --resume_checkpoint {shlex.quote(str(folder))}"
     return "there was no checkpoint yet, so nothing is kept; the same command begins again"
