@@ -3,9 +3,8 @@
 # prune.target.latency at the latency that the budget led to (one thread), retrained alike. Needs the dense networks
 # of camvid.sh and trashnet.sh; run from the top folder when the machine is quiet.
 set -eu
-compare() { # RUN RUNTIME CONFIG SENSITIVITIES BUDGET SETTINGS...
-    run=$1; runtime=$2; config=$3; file=$4; budget=$5; shift 5
-    out=output/$run
+compare() { # DATA FOLDER RUNTIME CONFIG SENSITIVITIES BUDGET SETTINGS...
+    run=$1; out=$2; runtime=$3; config=$4; file=$5; budget=$6; shift 6
     train="python tools/train.py --config $config --pretrain_weights $out/dense/best_model --sensitivities_file $file"
     $train --save_dir $out/by_budget --eval_metric_loss "$budget" --set "$@"
     python tools/benchmark.py --model_dir $out/dense/best_model --model_dir $out/by_budget/best_model --runtime "$runtime" \
@@ -18,7 +17,7 @@ compare() { # RUN RUNTIME CONFIG SENSITIVITIES BUDGET SETTINGS...
         --names original by_budget by_latency --runtimes "$runtime" --threads 1 --repeats 100 \
         --json benchmarks/results/compression_latency_"$run".json
 }
-compare camvid inference configs/segmentation/unet_camvid.yml sensitivities/UNet.json 0.05 \
+compare camvid output/camvid/0 inference configs/segmentation/unet_camvid.yml sensitivities/UNet.json 0.05 \
     train.epochs=6 train.learning_rate=0.0005 train.warmup_epochs=0
-compare trashnet lite configs/classification/mobilenet_v2_trashnet.yml output/trashnet/sensitivities_bn.json 0.10 \
+compare trashnet output/trashnet lite configs/classification/mobilenet_v2_trashnet.yml output/trashnet/sensitivities_bn.json 0.10 \
     train.epochs=4 train.warmup_epochs=0
