@@ -6,11 +6,13 @@
 set -eu
 . benchmarks/runs.sh
 config=configs/segmentation/unet_camvid.yml
-rows=${ROWS:-"on 0.16 0.07 narrow 0.16_plain 0.33"}
+rows=${ROWS:-"on 0.16 0.16_finished narrow on_finished 0.07 0.16_plain 0.33"}
 
 again() { # NAME SETTINGS...
     name=$1; shift
-    go "$name" --pretrain_weights "$out/dense/best_model" --set train.epochs=8 train.learning_rate=0.0005 train.warmup_epochs=0 "$@"
+    from=dense
+    case $name in *_finished) from=on ;; esac
+    go "$name" --pretrain_weights "$out/$from/best_model" --set train.epochs=8 train.learning_rate=0.0005 train.warmup_epochs=0 "$@"
 }
 
 for seed in "$@"; do
@@ -18,10 +20,10 @@ for seed in "$@"; do
     go dense --set train.epochs=12
     for row in $rows; do
         case $row in
-            on) again on ;;
+            on | on_finished) again "$row" ;;
             narrow) go narrow --set model.args.scale=0.4 train.epochs=20 ;; # as long as both together
             *_plain) again "$row" prune.strategy=uniform prune.ratio=0.6 prune.criterion=l1_norm prune.compensate=0 ;;
-            *) again "$row" prune.strategy=least_loss prune.target.params="$row" train.distill=0.5 ;;
+            *) again "$row" prune.strategy=least_loss prune.target.params="${row%_*}" train.distill=0.5 ;;
         esac
     done
 done
@@ -30,7 +32,8 @@ out=output/camvid/0
     --note "CamVid stands in for Cityscapes: street scenes too, 101 pictures at 96x128, a network trained from scratch"
 cp $out/sensitivities.json sensitivities/UNet.json
 $python benchmarks/seeds.py --folder output/camvid --list test_list.txt --beside on --runtimes inference lite --rows dense=original \
-    on="original, trained on" 0.33="a third, taught" 0.16="a sixth, taught" 0.07="a fourteenth, taught" 0.16_plain="a sixth, L1 norms, one share" \
-    narrow="a sixth, uniformly narrower, from scratch" --json benchmarks/results/seeds_camvid.json
+    on="original, trained on" on_finished="original, trained on once more" 0.33="a third, taught" 0.16="a sixth, taught" \
+    0.16_finished="a sixth of the one trained on, taught by it" 0.07="a fourteenth, taught" 0.16_plain="a sixth, L1 norms, one share" \
+    narrow="a sixth, uniformly narrower, from scratch" --keep --json benchmarks/results/seeds_camvid.json
 $python benchmarks/oneshot.py --model_dir $out/dense/best_model --list test_list.txt --removed 0.2 0.3 0.5 \
     --json benchmarks/results/oneshot_camvid.json
