@@ -170,6 +170,10 @@ class Pruner:
         """Which channels stay. `strategy`: of paddleprune.strategies; `criterion`: which of a group's channels go first;
         `align`: channels left are rounded up to a multiple. Sensitivities: of the last analysis, if not given. `LeastLoss`
         goes by the pictures where there was none."""
+        if not self.groups:
+            raise UserError(
+                "no channel of the network can be removed; print(pruner) says why, layer by layer"
+            )
         table = sensitivities or self.table
         curves = {} if table is None else {n: c for n, c in table.curves.items() if n in self.groups}
         if not curves and self.observed is not None and isinstance(strategy, LeastLoss):

@@ -49,6 +49,11 @@ def on_axis(atoms: np.ndarray, axis: int, rank: int) -> np.ndarray:
     return atoms.reshape([-1 if other == axis % rank else 1 for other in range(rank)])
 
 
+def why(op: Operator, what: str) -> str:
+    """A reason with the line of the user's forward."""
+    return f"'{op.kind}' {what}" + (f" ({op.line})" if op.line else "")
+
+
 Rule = Callable[["Walk", Operator], None]
 
 

@@ -149,6 +149,8 @@ def legacy_graph_of(network: nn.Layer, image_shape: tuple[int, ...]) -> Graph:
     Inference opens it faster. Raises UserError where there is none."""
     traced = trace(network, image_shape)
     block, numbers = traced.program.global_block(), Numbers()
+    if any(op.type == "einsum" for op in block.ops):
+        raise UserError("an einsum does not take batches of any size there")
     operators = []
     for place, op in enumerate(block.ops):
         first = OPERANDS.get(op.type, ())
@@ -170,6 +172,7 @@ def legacy_graph_of(network: nn.Layer, image_shape: tuple[int, ...]) -> Graph:
 OPERANDS = {
     **dict.fromkeys(("conv2d", "depthwise_conv2d", "conv2d_transpose", "conv3d"), ("Input", "Filter")),
     **dict.fromkeys(("matmul_v2", "matmul", "bmm"), ("X", "Y")),
+    "deformable_conv": ("Input", "Offset", "Filter", "Mask"),
 }
 
 

@@ -120,7 +120,7 @@ WAYS_ROUND: dict[str, Callable[[Any], Any]] = {
 
 def _edited(graph: Graph, values: dict[Variable, Any], ops: list[Any], mask: Mask | Mix) -> list[Any]:
     """Let the operator read something else; what is to be fed for it."""
-    value, op = values[mask.variable], ops[graph.operators[mask.operator].place]
+    value, op = values[mask.variable], _reader(ops[graph.operators[mask.operator].place])
     pir.set_insertion_point(op)
     if isinstance(mask, Mask):
         given = [paddle.static.data(mask.name, list(mask.shape), value.dtype)]
@@ -131,6 +131,12 @@ def _edited(graph: Graph, values: dict[Variable, Any], ops: list[Any], mask: Mas
         if source.initialized() and source.is_same(value):
             op.operand(j).set_source(product)
     return given
+
+
+def _reader(op: Any) -> Any:
+    """What takes the values: of an operator that takes them as a list, as an einsum does, what makes the list."""
+    made = [source.get_defining_op() for source in op.operands_source() if source.initialized()]
+    return next((other for other in made if other is not None and other.name() == "builtin.combine"), op)
 
 
 def _mixed(value: Any, shape: tuple[int, ...], mix: Mix) -> tuple[list[Any], Any]:

@@ -57,7 +57,7 @@ def reads_in(graph: Graph, groups: Groups) -> dict[str, tuple[Read, ...]]:
 
 
 def _moved(graph: Graph, old: Graph, read: Read, number: int) -> Read:
-    variable = graph.operators[number].input(0)
+    variable = next(iter(graph.operators[number].reads()))
     shape, before = graph.shapes[variable], old.shapes[read.variable]
     if len(shape) != len(before) or any(n not in (-1, m) for n, m in zip(shape[1:], before[1:], strict=True)):
         raise ValueError("the two graphs have layers of other shapes")
@@ -78,7 +78,7 @@ def _keys(graph: Graph) -> list[tuple[str, int] | None]:
 
 def weight_of(graph: Graph, operator: Operator) -> str | None:
     """Of an operator that multiplies, the name of its weight, empty if it has none; None for others."""
-    if "conv" not in operator.kind and operator.kind not in ("matmul", "matmul_v2", "bmm"):
+    if "conv" not in operator.kind and operator.kind not in ("matmul", "matmul_v2", "bmm", "einsum"):
         return None
     names = [graph.parameters[v] for v in operator.reads() if v in graph.parameters]
     return names[0] if names else ""

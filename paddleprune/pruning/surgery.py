@@ -132,6 +132,8 @@ def _update_widths(layer: nn.Layer) -> None:
             layer._groups = first if transposed else first // multiplier
         layer._in_channels = first if transposed else second * layer._groups
         layer._out_channels = second * layer._groups if transposed else first
+    elif isinstance(layer, paddle.vision.ops.DeformConv2D):
+        layer._out_channels, layer._in_channels = layer.weight.shape[:2]
     elif isinstance(layer, nn.Embedding):
         layer._embedding_dim = layer.weight.shape[1]
     elif isinstance(layer, nn.PReLU):
@@ -171,12 +173,13 @@ def runs_in_training(network: nn.Layer, example: Example) -> bool:
 
 
 def _train_once(network: nn.Layer, example: Example) -> None:
-    tensors = network.state_dict()
-    statistics = {name: tensor.numpy() for name, tensor in tensors.items() if is_statistic(name)}
+    tensors = {name: tensor for name, tensor in network.state_dict().items() if is_statistic(name)}
+    tensors |= dict(network.named_buffers())  # as of a spectral norm, which goes on with its vectors
+    before = {name: tensor.numpy() for name, tensor in tensors.items()}
     try:
         _outputs(network, example, train=True)
     finally:
-        for name, array in statistics.items():
+        for name, array in before.items():
             tensors[name].set_value(array)
 
 

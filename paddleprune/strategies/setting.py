@@ -47,7 +47,9 @@ def looked_at(groups: Groups, network: nn.Layer) -> dict[str, Any]:
     return {
         "scales": {name: weights[name] for name in norms if name in weights},
         "filters": {
-            name: (weights[name], axes.get(name, 0)) for name in groups.layers if weights[name].ndim == 4
+            name: (weights[name], axes.get(name, 0))
+            for name in groups.layers
+            if name in weights and weights[name].ndim == 4  # it is not where a layer computes its weight
         },
     }
 

@@ -6,13 +6,16 @@ import pytest
 from conftest import conv, randomize, unaccounted
 from paddle import nn
 from paddle.nn import functional as F
+from paddle.vision.ops import DeformConv2D
 
+from paddleprune import Pruner, UserError
 from paddleprune.channels.rules.points import pass_on
 from paddleprune.pruning import criteria
 from paddleprune.pruning.groups import find_groups
 from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.plan import make_plan
 from paddleprune.pruning.surgery import masked
+from paddleprune.strategies import Uniform
 
 SHAPE = (3, 8, 8)
 
@@ -71,6 +74,23 @@ def gated(net, x):
     return net.head(y * F.sigmoid(net.gate(y)))  # one map for all channels
 
 
+def by_labels(net, x):
+    x = net.b(net.a(x))
+    q, k, v = (layer(x).flatten(2) for layer in (net.q, net.k, net.v))
+    y = paddle.einsum("bnm,bcm->bcn", F.softmax(paddle.einsum("bcn,bcm->bnm", q, k)), v)
+    return net.head(x * paddle.einsum("bcn,bcn->bcn", y, y).reshape(x.shape))
+
+
+def of_windows(net, x):
+    y = F.unfold(F.relu(net.b(net.a(x))), 3, paddings=1)
+    return net.head(F.fold(y * 0.5, x.shape[2:], 3, paddings=1))
+
+
+def deformed(net, x):
+    y = F.relu(net.a(x))
+    return net.head(net.c(y, net.places(y), F.sigmoid(net.much(y))))
+
+
 def over_positions(net, x):
     y = F.relu(net.b(net.a(x))).mean(3)
     return net.fc(net.line(y))
@@ -92,6 +112,11 @@ CASES = {
     "attention": (lambda: Of(attention, qkv=nn.Linear(12, 24), fc=nn.Linear(8, 3)), {"a": 8, "b": 12, "qkv": 4}),
     "as long as x": (lambda: Of(lambda n, x: n.head((y := n.b(n.a(x))) * paddle.linspace(0.1, 1, y.shape[1]).reshape([1, -1, 1, 1]))), {"a": 8}),
     "ones": (lambda: Of(lambda n, x: n.head((y := n.b(n.a(x))) * paddle.ones([1, y.shape[1], 1, 1]))), {"a": 8, "b": 12}),
+    "einsum": (lambda: Of(by_labels, q=nn.Conv2D(12, 6, 1), k=nn.Conv2D(12, 6, 1), v=nn.Conv2D(12, 12, 1)), {"a": 8, "b": 12, "q": 6}),
+    "windows": (lambda: Of(of_windows), {"a": 8, "b": 12}),
+    "maxout": (lambda: Of(lambda n, x: n.head(F.maxout(n.b(n.a(x)), 3)), 4), {"a": 8, "b": 4}),
+    "deformed": (lambda: Of(deformed, 10, c=DeformConv2D(8, 10, 3, padding=1), places=nn.Conv2D(8, 18, 3, padding=1),
+                            much=nn.Conv2D(8, 9, 3, padding=1)), {"a": 8, "c": 10}),
     "unequal": (lambda: Of(unequal), {"a": 8, "b": 6}),
     "Conv1D": (lambda: Of(over_positions, line=nn.Conv1D(12, 5, 3), fc=nn.Linear(6, 2)), {"a": 8, "b": 12}),
 }  # fmt: skip
@@ -122,6 +147,42 @@ def test_random_numbers_of_training_lock_nothing():
         Of(lambda n, x: n.head(n.drop(F.relu(n.b(n.a(x))))), drop=nn.Dropout2D(0.3), unused=nn.Linear(3, 4))
     )
     assert {n: g.size for n, g in find_groups(network, SHAPE).items()} == {"a.0.weight": 8, "b.0.weight": 12}
+
+
+EINSUMS = {
+    "bchw,bchw->bhw": None,  # of both: what is summed over goes together
+    "bchw->bhw": "sums over its channels",
+    "bchw,bhcw->bchw": "pairs its channels with something else",
+    "bcii->bci": "diagonal",
+}
+
+
+@pytest.mark.parametrize("equation", EINSUMS)
+def test_einsums_that_have_no_rule_say_so(equation):
+    def forward(net, x):
+        return paddle.einsum(equation, *[net.c(x)] * (1 + equation.count(",")))  # as many rows as channels
+
+    network, reason = randomize(Of(forward, c=conv(3, 8))), EINSUMS[equation]
+    groups = find_groups(network, SHAPE)
+    assert list(groups) == ([] if reason else ["c.0.weight"]), groups.describe()
+    assert (reason or "") in groups.reasons.get("c.0.weight", "")
+
+
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.weight_norm])
+def test_layers_that_compute_their_weight_stay_whole_and_as_they_are(norm):
+    network = randomize(Of(lambda n, x: n.head(n.b(n.c(n.a(x)))), c=norm(nn.Conv2D(8, 8, 3, padding=1))))
+    before = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    pruner = Pruner(network, SHAPE)
+    assert list(pruner.groups) == ["b.0.weight"]
+    small = pruner.narrow(pruner.plan(Uniform(0.5)))
+    assert small.b[0].weight.shape[0] == 6
+    for name, tensor in network.state_dict().items():
+        assert (tensor.numpy() == before[name]).all(), name
+
+
+def test_a_network_of_which_nothing_can_go():
+    with pytest.raises(UserError, match=r"no channel of the network can be removed; print\(pruner\)"):
+        Pruner(nn.Sequential(nn.Conv2D(3, 4, 1)), SHAPE).plan(Uniform(0.5))
 
 
 class TrainsAnother(nn.Layer):
@@ -201,3 +262,20 @@ def test_a_rule_of_ones_own():
     without = find_groups(build(), SHAPE)
     assert "the operator 'lgamma' has no rule" in without.reasons["b.0.weight"]
     assert list(find_groups(build(), SHAPE, rules={"lgamma": pass_on})) == ["a.0.weight", "b.0.weight"]
+
+
+@pytest.mark.parametrize("name", ["einsum", "windows", "maxout", "deformed"])
+def test_cut_networks_say_the_same(name, caplog):
+    network, images = randomize(CASES[name][0]()), np.random.default_rng(2).random((4, *SHAPE), "float32")
+    pruner = Pruner(network, SHAPE)
+
+    def energy(out):
+        return float((np.asarray(out, "float64") ** 2).mean())
+
+    whole = pruner.sensitivities(
+        lambda net: energy(net(paddle.to_tensor(images)).numpy()), ratios=(0.5,)
+    ).curves
+    cut = pruner.sensitivities(batches=[images], metric=lambda out: energy(out[0][0]), ratios=(0.5,)).curves
+    assert "slowly" not in caplog.text
+    for group, curve in cut.items():
+        assert curve == pytest.approx(whole[group], abs=1e-4)

@@ -1,7 +1,7 @@
 """What each operator does to channels: {kind: rule}."""
 
 from ..walk import Rule
-from . import layers, mixers, moves, points, shapes
+from . import layers, mixers, moves, points, products, shapes
 
 RULES: dict[str, Rule] = {
     **points.RULES,
@@ -9,4 +9,5 @@ RULES: dict[str, Rule] = {
     **moves.RULES,
     **layers.RULES,
     **mixers.RULES,
+    **products.RULES,
 }

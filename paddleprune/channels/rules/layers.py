@@ -3,8 +3,9 @@
 import numpy as np
 
 from ...graph.ir import Operator, Variable
-from ..walk import Refused, Rule, View, Walk, on_axis
+from ..walk import Refused, Rule, View, Walk, on_axis, why
 from .points import pass_on
+from .products import product
 
 
 def conv(walk: Walk, op: Operator) -> None:
@@ -32,6 +33,24 @@ def conv(walk: Walk, op: Operator) -> None:
         atoms = _made(walk, view.name, made, shape[1 if transposed else 0])
         walk.tie(atoms.reshape(groups, -1), 0)
     walk.put(out, atoms, axis)
+
+
+def deformable(walk: Walk, op: Operator) -> None:
+    """A convolution that reads where its offsets say; the numbers of a place, and of how much it counts, are no channels."""
+    source, weight, out = op.input(0), op.input(2), op.outputs[0]
+    view = walk.views.get(weight)
+    if view is None:
+        raise Refused("its weight is computed by another operator")
+    if op.attrs["groups"] > 1 or op.attrs["deformable_groups"] > 1:
+        raise Refused("a deformable convolution in groups has no rule")
+    for places in (op.input(1), op.input(3)):
+        if places in walk.atoms:
+            walk.lock(walk.atoms[places].ravel(), why(op, "takes it for places"))
+    walk.layer(view.name, int(np.prod(walk.shape(out))) // walk.shape(out)[1])
+    x = walk.array(source, 1)
+    _into(walk, view.name, view.axes[1], x)
+    walk.read(source, on_axis(x, 1, len(walk.shape(source))))
+    walk.put(out, _made(walk, view.name, view.axes[0], walk.shape(out)[1]), 1)
 
 
 def _depthwise(walk: Walk, name: str, axis: int | None, x: np.ndarray, multiplier: int) -> np.ndarray:
@@ -66,7 +85,7 @@ def matmul(walk: Walk, op: Operator) -> None:
     elif x in walk.views or y in walk.views:
         raise Refused("its weight stands on the left of the product")
     else:
-        _product(walk, op, x, y, turn_x, turn_y)
+        product(walk, op, x, y, turn_x, turn_y)
 
 
 def _linear(
@@ -88,37 +107,6 @@ def _linear(
     _into(walk, view.name, into, atoms)
     walk.read(x, on_axis(atoms, axis, rank))
     walk.put(out, _made(walk, view.name, made, length), -1)
-
-
-def _product(walk: Walk, op: Operator, x: Variable, y: Variable, turn_x: bool, turn_y: bool) -> None:
-    """A product of two activations, as in attention: what is summed over goes together."""
-    left, right = (_last_two(walk, v, turn) for v, turn in ((x, turn_x), (y, not turn_y)))
-    if left is None and right is None:
-        return
-    wide = [
-        [axis - a.ndim for axis, n in enumerate(a.shape) if n > 1] if a is not None else []
-        for a in (left, right)
-    ]
-    if wide == [[-1], [-1]]:
-        assert left is not None
-        assert right is not None
-        walk.merge(left.ravel(), right.ravel())
-        walk.read(x, walk.atoms[x], weighted=False)
-    elif wide[1] in ([], [-2]) and wide[0] in ([], [-2]) and wide[0] != wide[1]:
-        rank = len(walk.shape(op.outputs[0]))
-        one = right if wide[1] else left
-        assert one is not None
-        walk.put(op.outputs[0], one.ravel(), -1 if wide[1] else -2 % rank)
-    elif wide != [[], []]:
-        raise Refused("a product of two activations pairs its channels with something else")
-
-
-def _last_two(walk: Walk, variable: Variable, turn: bool) -> np.ndarray | None:
-    """Atoms with the axis that is summed over last."""
-    if variable not in walk.atoms:
-        return None
-    atoms = walk.atoms[variable]
-    return np.swapaxes(atoms, -1, -2) if turn and atoms.ndim > 1 else atoms
 
 
 def batch_norm(walk: Walk, op: Operator) -> None:
@@ -169,6 +157,7 @@ CONVOLUTIONS = (
 )
 RULES: dict[str, Rule] = {
     **dict.fromkeys(CONVOLUTIONS, conv),
+    "deformable_conv": deformable,
     **dict.fromkeys(("matmul", "bmm", "mv"), matmul),
     **dict.fromkeys(("batch_norm_", "batch_norm", "sync_batch_norm_"), batch_norm),
     "instance_norm": instance_norm,

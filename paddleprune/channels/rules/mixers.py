@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...graph.ir import Operator
-from ..walk import Refused, Rule, Walk
+from ..walk import Refused, Rule, Walk, why
 from .points import merged, pass_on
 
 OVER_AXIS = (
@@ -78,7 +78,7 @@ def layer_norm(walk: Walk, op: Operator) -> None:
     if source in walk.atoms:
         first = op.attrs["begin_norm_axis"] if op.kind == "layer_norm" else 1
         if any(n > 1 for n in walk.atoms[source].shape[first:]):
-            walk.lock(walk.atoms[source].ravel(), _why(op, "computes statistics over several channels"))
+            walk.lock(walk.atoms[source].ravel(), why(op, "computes statistics over several channels"))
         walk.put(op.outputs[0], walk.atoms[source])
     for operand in op.inputs[1:]:
         for variable in operand:
@@ -86,16 +86,21 @@ def layer_norm(walk: Walk, op: Operator) -> None:
                 walk.refused.setdefault(walk.views[variable].name, f"'{op.kind}' needs all of its channels")
 
 
-def _why(op: Operator, what: str) -> str:
-    return f"'{op.kind}' {what}" + (f" ({op.line})" if op.line else "")
-
-
 def grid_sample(walk: Walk, op: Operator) -> None:
     """Reads images at places; the two numbers of a place are no channels."""
     grid = op.input(1)
     if grid in walk.atoms:
-        walk.lock(walk.atoms[grid].ravel(), _why(op, "takes it for places"))
+        walk.lock(walk.atoms[grid].ravel(), why(op, "takes it for places"))
     pass_on(walk, op)
+
+
+def maxout(walk: Walk, op: Operator) -> None:
+    """The largest of neighbouring channels: they go together."""
+    source, axis = op.input(0), int(op.attrs["axis"])
+    if source in walk.atoms:
+        neighbours = walk.array(source, axis).reshape(-1, int(op.attrs["groups"]))
+        walk.tie(neighbours, 1)
+        walk.put(op.outputs[0], neighbours[:, 0], axis)
 
 
 def pick(walk: Walk, op: Operator) -> None:
@@ -131,4 +136,5 @@ RULES: dict[str, Rule] = {
     **_all(("gather", "index_select"), pick),
     **_all(("if", "while"), decided),
     "grid_sample": grid_sample,
+    "maxout": maxout,
 }

@@ -197,6 +197,20 @@ def pad(walk: Walk, op: Operator) -> None:
     return None
 
 
+def unfold(walk: Walk, op: Operator) -> None:
+    """A window's places behind each other, channel by channel; `fold` puts them back."""
+    source = op.input(0)
+    if source not in walk.atoms:
+        return
+    atoms, places = walk.array(source, 1), int(np.prod(op.attrs["kernel_sizes"]))
+    if op.kind == "unfold":
+        walk.put(op.outputs[0], np.repeat(atoms, places), 1)
+    else:
+        windows = atoms.reshape(-1, places)
+        walk.tie(windows, 1)
+        walk.put(op.outputs[0], windows[:, 0], 1)
+
+
 def _lost(walk: Walk, op: Operator) -> None:
     """Of a parameter that is cut or turned, no axis can be followed."""
     source = op.input(0)
@@ -221,4 +235,6 @@ RULES: dict[str, Rule] = {
     "channel_shuffle": channel_shuffle,
     "shuffle_channel": channel_shuffle,
     "pad": pad,
+    "unfold": unfold,
+    "fold": unfold,
 }
