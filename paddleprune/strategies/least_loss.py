@@ -24,7 +24,7 @@ class LeastLoss:
     What one group leaves of the metric, 1 - loss, is taken to multiply with what another leaves, so
     -log(1 - loss) adds up. From the whole network on, the step of one group that adds least of it for what it
     saves is taken next, however far it goes along its curve (which is first made to rise with the ratio:
-    noise does not promise what more pruning cannot give).
+    noise does not promise what more pruning cannot give). The last step goes no further than it must.
     """
 
     macs: float = 0.0
@@ -127,13 +127,18 @@ class _Walk:
         total = getattr(self.groups.cost(), self.what)
         left = total
         while left > target * total:
-            best = min(self._moves(), default=None)
-            if best is None:
+            moves = list(self._moves())
+            if not moves:
                 raise UserError(
                     f"prune.target: {target:.3g} cannot be reached; with the largest ratios that are known "
                     f"{left / total:.3f} is left; choose a larger target"
                 )
-            _, name, number, saved = best
+            _, name, number, saved = min(moves)
+            if (
+                left - saved <= target * total
+            ):  # the last step: of those that are enough the one that adds least
+                enough = [move for move in moves if left - move[3] <= target * total]
+                _, name, number, saved = min(enough, key=lambda move: (move[0] * move[3], move[3], move))
             self._take(name, number)
             left -= saved
         return self.ratio

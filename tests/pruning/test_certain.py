@@ -4,9 +4,13 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from paddle import nn
 
+from paddleprune.pruning.groups import find_groups
+from paddleprune.pruning.plan import keep_count
 from paddleprune.strategies import LeastLoss
 from paddleprune.strategies.least_loss import rising
+from paddleprune.strategies.setting import Setting
 
 
 def setting(curves, intervals):
@@ -40,3 +44,15 @@ def test_errors_of_groups_add_up_as_random_ones_do():
     assert low == pytest.approx(1 - 0.9**2)
     apart = math.sqrt(2) * (math.log(0.9) - math.log(0.8))
     assert high == pytest.approx(1 - 0.9**2 * math.exp(-apart))
+
+
+@pytest.mark.parametrize("target", [0.9, 0.77, 0.6, 0.5, 0.3])
+@pytest.mark.parametrize("curve", [{0.9: 0.0}, {0.3: 0.1, 0.9: 0.11}])
+def test_the_last_step_goes_no_further_than_it_must(target, curve):
+    """Of a group whose loss hardly rises, one unit more would be too many."""
+    network = nn.Sequential(nn.Conv2D(3, 20, 3), nn.ReLU(), nn.Conv2D(20, 2, 1))
+    groups = find_groups(network, (3, 8, 8))
+    (name,) = groups
+    ratio = LeastLoss(params=target).ratios(Setting(groups, [name], {name: curve}))[name]
+    kept, whole = keep_count(20, ratio, 1), groups.cost().params
+    assert groups.cost({name: kept}).params <= target * whole < groups.cost({name: kept + 1}).params
