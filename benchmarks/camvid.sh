@@ -1,7 +1,7 @@
 #!/bin/sh
 # UNet on CamVid at a sixth of its parameters, and at 30 % of the macs of the original at its end, compensated and taught, beside
-# the original trained on as long and a uniformly narrower network from random weights; sensitivities/UNet.json. Two hours
-# a seed on one core at 96x128.
+# the original trained on as long and a uniformly narrower network from random weights. Two hours a seed
+# on one core at 96x128.
 #   sh benchmarks/camvid.sh SEED...      ROWS="on 0.16" sh benchmarks/camvid.sh SEED... makes some of the rows
 # Needs CamVid as an `image mask` list folder at data/camvid; run from the top folder. Finished runs are not run again.
 set -eu
@@ -29,13 +29,9 @@ for seed in "$@"; do
         esac
     done
 done
-out=output/camvid/0
-[ -e $out/sensitivities.json ] || $python tools/sensitivity.py --model_dir $out/dense/best_model --save_file $out/sensitivities.json \
-    --note "CamVid stands in for Cityscapes: street scenes too, 101 pictures at 96x128, a network trained from scratch"
-cp $out/sensitivities.json sensitivities/UNet.json
 $python benchmarks/seeds.py --folder output/camvid --list test_list.txt --beside on --runtimes inference lite --rows dense=original \
     on="original, trained on" on_finished="original, trained on once more" 0.33="a third, taught" 0.16="a sixth, taught" \
     macs_0.3_finished="30 % of the macs of the one trained on, taught by it" 0.07="a fourteenth, taught" 0.16_plain="a sixth, L1 norms, one share" \
     narrow="a sixth, uniformly narrower, from scratch" --keep --json benchmarks/results/seeds_camvid.json
-$python benchmarks/oneshot.py --model_dir $out/dense/best_model --list test_list.txt --removed 0.2 0.3 0.5 \
+$python benchmarks/oneshot.py --model_dir output/camvid/0/dense/best_model --list test_list.txt --removed 0.2 0.3 0.5 \
     --json benchmarks/results/oneshot_camvid.json

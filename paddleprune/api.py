@@ -66,7 +66,8 @@ class Model:
 
         `train_options`: other keys of the config's `train` section, e.g. schedule="step"; PaddleX's own, as
         lr_decay_epochs and warmup_steps, are taken, too. `resume_checkpoint`: a run's folder, which goes on. `overwrite`:
-        may a run in `save_dir` be lost? As in PaddleX, it is. `prune`: keys of the config's `prune` section; {"compensate": 0, "align": 1} prunes exactly as PaddleX does.
+        may a run in `save_dir` be lost? As in PaddleX, it is. `prune`: keys of the config's `prune` section;
+        {"compensate": 0, "align": 1} prunes exactly as PaddleX does.
         Returns the metrics of the best model.
         """
         if resume_checkpoint is not None:

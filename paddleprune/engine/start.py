@@ -256,6 +256,8 @@ def goes_on(folder: Path, config: Config) -> bool:
 def clear(folder: Path) -> None:
     """What an earlier run into the same folder left goes when the new one begins."""
     if ranks.rank() == 0:
+        if exists(folder / "metrics.json") or exists(folder / "latest" / "state.json"):
+            log.warning("the run that %s held is replaced", folder)
         for name in ("latest", "best_model"):
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in ("metrics.json", "log.jsonl"):

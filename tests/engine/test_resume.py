@@ -53,7 +53,7 @@ def begun(data, tmp_path_factory):
     return folder
 
 
-def test_a_run_is_lost_only_where_that_is_asked_for(begun, data, tmp_path):
+def test_a_run_is_lost_only_where_that_is_asked_for(begun, data, tmp_path, caplog):
     run, other = shutil.copytree(begun, tmp_path / "run"), config(data, "train.epochs=2", "train.seed=5")
     with pytest.raises(UserError, match=r"broken off, of another train.seed \(0, now 5\).* --overwrite"):
         pipeline.train(other, run)
@@ -65,6 +65,7 @@ def test_a_run_is_lost_only_where_that_is_asked_for(begun, data, tmp_path):
     with pytest.raises(UserError, match="holds a finished run"):
         pipeline.train(other, run)
     pipeline.train(other, run, overwrite=True)
+    assert "held is replaced" in caplog.text
     assert load_config(run / "config.yml").train.seed == 5
 
 
