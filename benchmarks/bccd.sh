@@ -9,15 +9,8 @@ set -eu
 . benchmarks/runs.sh
 weights=$1; shift
 config=configs/detection/yolov3_bccd.yml
-later="train.warmup_epochs=1 train.learning_rate=0.00025"
-
-again() { # NAME OPTIONS...
-    name=$1; shift
-    from=dense
-    case $name in *_finished) from=on ;; esac
-    # shellcheck disable=SC2086
-    go "$name" --pretrain_weights "$out/$from/best_model" --set train.epochs=16 $later "$@"
-}
+gently="train.warmup_epochs=1 train.learning_rate=0.00025"
+later="train.epochs=16 $gently"
 
 [ -e output/mobilenet_v1_imagenet_bn.pdparams ] || $python benchmarks/unfold_batch_norm.py --model mobilenet_v1 --weights "$weights" \
     --dataset data/bccd/JPEGImages --size 224 --images 128 --save_file output/mobilenet_v1_imagenet_bn.pdparams
@@ -43,7 +36,7 @@ for what in ${SWEEPS-filters weights}; do
     esac
     # shellcheck disable=SC2086
     $python tools/sweep.py --config $config --model_dir "$out/dense/best_model" --save_dir output/bccd/sweep --what "$what" \
-        --ratios $ratios --set $later train.epochs=$epochs --json benchmarks/results/sweep_bccd_"$what".json
+        --ratios $ratios --set $gently train.epochs=$epochs --json benchmarks/results/sweep_bccd_"$what".json
 done
 $python benchmarks/oneshot.py --model_dir "$out/dense/best_model" --list test_list.txt --removed 0.2 0.3 0.5 \
     --json benchmarks/results/oneshot_bccd.json

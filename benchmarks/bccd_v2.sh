@@ -6,11 +6,7 @@
 set -eu
 . benchmarks/runs.sh
 config=configs/detection/yolov2_bccd.yml
-
-again() { # NAME OPTIONS...
-    name=$1; shift
-    go "$name" --pretrain_weights "$out/dense/best_model" --set train.epochs=30 train.learning_rate=0.001 train.warmup_epochs=1 "$@"
-}
+later="train.epochs=30 train.learning_rate=0.001 train.warmup_epochs=1"
 
 left() { # NAME    the share of the parameters that a run left
     $python -c "import json, sys; a, b = (json.load(open(f'$out/{n}/metrics.json')) for n in ('$1', 'dense')); print(a['params'] / b['params'])"

@@ -1,20 +1,13 @@
 #!/bin/sh
-# UNet on CamVid at a sixth of its parameters, and at 30 % of the macs of the original at its end, compensated and taught, beside
-# the original trained on as long and a uniformly narrower network from random weights. Two hours a seed
-# on one core at 96x128.
+# UNet on CamVid at a sixth of its parameters, and at 30 % of the macs of the original that was trained on, compensated and taught,
+# beside the original trained on as long and a uniformly narrower network from random weights. Two hours a seed on one core at 96x128.
 #   sh benchmarks/camvid.sh SEED...      ROWS="on 0.16" sh benchmarks/camvid.sh SEED... makes some of the rows
 # Needs CamVid as an `image mask` list folder at data/camvid; run from the top folder. Finished runs are not run again.
 set -eu
 . benchmarks/runs.sh
 config=configs/segmentation/unet_camvid.yml
+later="train.epochs=8 train.learning_rate=0.0005 train.warmup_epochs=0"
 rows=${ROWS:-"on 0.16 macs_0.3_finished narrow on_finished 0.07 0.16_plain 0.33"}
-
-again() { # NAME SETTINGS...
-    name=$1; shift
-    from=dense
-    case $name in *_finished) from=on ;; esac
-    go "$name" --pretrain_weights "$out/$from/best_model" --set train.epochs=8 train.learning_rate=0.0005 train.warmup_epochs=0 "$@"
-}
 
 for seed in "$@"; do
     out=output/camvid/$seed

@@ -6,15 +6,9 @@
 set -eu
 . benchmarks/runs.sh
 config=configs/classification/mobilenet_v2_trashnet${PIXELS:+_$PIXELS}.yml
+later="train.epochs=24 train.learning_rate=0.0005 train.warmup_epochs=1"
 runs=output/frontier${PIXELS:+_$PIXELS}
 rows=${ROWS:-"on on_finished 0.16 0.35_finished 0.16_finished 0.12_finished narrow 0.16_alone 0.16_rounds 0.65"}
-
-again() { # NAME OPTIONS...
-    name=$1; shift
-    from=dense
-    case $name in *_finished) from=on ;; esac
-    go "$name" --pretrain_weights "$out/$from/best_model" --set train.epochs=24 train.learning_rate=0.0005 train.warmup_epochs=1 "$@"
-}
 
 for seed in "$@"; do
     out=$runs/$seed

@@ -8,6 +8,7 @@
 set -eu
 . benchmarks/runs.sh
 config=configs/matting/modnet_portraits.yml
+later="train.epochs=16 train.learning_rate=0.00025"
 # Of the 160 people to train with, 20 choose the epochs; the 20 to validate with are only looked at in the end.
 data=output/portraits_split
 mkdir -p $data
@@ -17,11 +18,6 @@ tail -n 40 data/portraits/train_list.txt > $data/val_list.txt
 cp data/portraits/val_list.txt $data/test_list.txt
 cp data/portraits/real_list.txt $data/
 common=data.root=$data
-
-again() { # NAME OPTIONS...
-    name=$1; shift
-    go "$name" --pretrain_weights "$out/dense/best_model" --set train.epochs=16 train.learning_rate=0.00025 "$@"
-}
 
 for seed in "$@"; do
     out=output/portraits/$seed
