@@ -124,8 +124,7 @@ class _Walk:
 
     def down_to(self, target: float) -> dict[str, float]:
         """The ratios when at most `target` of the cost is left. Raises UserError where that cannot be."""
-        total = getattr(self.groups.cost(), self.what)
-        left = total
+        total = left = getattr(self.groups.cost(), self.what)
         while left > target * total:
             moves = list(self._moves())
             if not moves:
@@ -133,12 +132,10 @@ class _Walk:
                     f"prune.target: {target:.3g} cannot be reached; with the largest ratios that are known "
                     f"{left / total:.3f} is left; choose a larger target"
                 )
-            _, name, number, saved = min(moves)
-            if (
-                left - saved <= target * total
-            ):  # the last step: of those that are enough the one that adds least
-                enough = [move for move in moves if left - move[3] <= target * total]
-                _, name, number, saved = min(enough, key=lambda move: (move[0] * move[3], move[3], move))
+            best, enough = min(moves), [move for move in moves if left - move[3] <= target * total]
+            if best in enough:  # the last step: of those that reach the target the one that adds least
+                best = min(enough, key=lambda move: (move[0] * move[3], move[3], move))
+            _, name, number, saved = best
             self._take(name, number)
             left -= saved
         return self.ratio
