@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,19 @@ NEVER = -1  # of trimming
 # To set one of them ends glibc's own choice of the thresholds for good; these are the largest that it would have come to.
 AFTERWARDS = {MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 20}
 BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+
+# Paddle sets it to 1 when it is loaded; what it was before is the user's word.
+OMP_THREADS = "" if "paddle" in sys.modules else os.environ.get("OMP_NUM_THREADS", "")
+
+
+def cores(asked: str = OMP_THREADS) -> int:
+    """Threads to work with where no number was given: as many as OMP_NUM_THREADS asked for, or all processors that this
+    process may use."""
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def use_avx(environment: MutableMapping[str, str] = os.environ, cpuinfo: str = "/proc/cpuinfo") -> None:

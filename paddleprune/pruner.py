@@ -17,7 +17,6 @@ import copy
 import functools
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from .errors import UserError
 from .graph.example import Example, outputs_of
 from .lookup import suggest
 from .modes import evaluating
+from .processor import cores
 from .progress import bar
 from .pruning import criteria
 from .pruning.compensate import narrow_compensated
@@ -150,7 +150,7 @@ class Pruner:
 
         replay = trusted_replay(
             self.network, self.example, self.groups, scores, arrays[0][:2], len(arrays[0]),
-            sum(map(len, arrays)), os.cpu_count() or 1, self.observed,
+            sum(map(len, arrays)), cores(), self.observed,
         )  # fmt: skip
         if replay is None:
             log.warning("replay computes something else than the network; it is evaluated as a whole, slowly")

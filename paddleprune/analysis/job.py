@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..engine.taylor import first_order, labelled
 from ..errors import UserError
 from ..graph.example import Example
 from ..lookup import suggest
+from ..processor import cores
 from ..pruning import criteria
 from ..pruning.confidence import Score, interval
 from ..pruning.groups import find_groups
@@ -129,7 +129,7 @@ class Prepared:
         probe = next(iter(self.batches))["image"][:2]
         replay = trusted_replay(
             self.network, self.example, self.groups, self.score, probe,
-            min(self.data.batch_size, len(self.images)), len(self.images), self.job.threads or os.cpu_count() or 1,
+            min(self.data.batch_size, len(self.images)), len(self.images), self.job.threads or cores(),
             self.observed,
         )  # fmt: skip
         if replay is not None:

@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..engine.start import open_model
 from ..errors import UserError
+from ..processor import cores
 from ..pruning.confidence import undecided
 from ..pruning.measure import Found, complete, one_by_one, start
 from ..pruning.sensitivity import Sensitivities, falls
@@ -91,11 +91,11 @@ def analyse_enough(job: Job, save_file: Path, options: RunOptions) -> Sensitivit
 
 
 def _found(ready: Prepared, table: Sensitivities, names: list[str], options: RunOptions) -> Found:
-    job, cores = ready.job, os.cpu_count() or 1
+    job = ready.job
     if options.ray:
         return on_ray.shared_out(job, names, table.curves, table.baseline, options.workers, options.ray)
     if options.workers > 1:
-        each = dataclasses.replace(job, threads=job.threads or max(1, cores // options.workers))
+        each = dataclasses.replace(job, threads=job.threads or max(1, cores() // options.workers))
         return workers.shared_out(each, names, table.curves, table.baseline, options.workers)
     return one_by_one(ready.search(table.baseline), table.curves, names)
 

@@ -5,7 +5,6 @@ attributes and outputs that they can do without (relu6's `threshold`, `XShape`, 
 instance_norm's `SavedMean`), and Paddle Lite's optimizer then crashes on the file.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from paddle.base.proto import framework_pb2
 
 from ..graph.legacy import serialize, trace
 from ..predictor import make_predictor, run
+from ..processor import cores
 from ._runtime import Converted, Exported, Runtime
 from .unpooling import portable_unpooling
 
@@ -41,7 +41,7 @@ def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converte
 
 
 def _open(here: Exported, exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
-    predictor = make_predictor(here.model, here.weights, threads or os.cpu_count() or 1)
+    predictor = make_predictor(here.model, here.weights, threads or cores())
     return lambda images: run(predictor, {exported.input: images})
 
 

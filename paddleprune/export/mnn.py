@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import scratch_folder
+from ..processor import cores
 from . import onnx
 from ._runtime import Converted, Exported, Runtime
 
@@ -45,7 +46,7 @@ def opened(model: bytes, ends: tuple[str, Sequence[str]], threads: int = 0) -> A
         import MNN
 
         (folder / "model.mnn").write_bytes(model)
-        settings = {"backend": "CPU", "precision": "normal", "numThread": threads or os.cpu_count() or 1}
+        settings = {"backend": "CPU", "precision": "normal", "numThread": threads or cores()}
         manager = MNN.nn.create_runtime_manager((settings,))
         name, outputs = ends
         return MNN.nn.load_module_from_file(

@@ -1,7 +1,6 @@
 """ncnn: `.param` and `.bin` files, converted from ONNX by pnnx, run here on the CPU."""
 
 import importlib.util
-import os
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import scratch_folder
+from ..processor import cores
 from . import onnx
 from ._runtime import Converted, Exported, Runtime
 
@@ -59,7 +59,7 @@ def opened(param: bytes, weights: bytes, threads: int = 0) -> Any:
     except ImportError as error:
         raise UserError(f"ncnn is not installed; {INSTALL}") from error
     network = ncnn.Net()
-    network.opt.num_threads = threads or os.cpu_count() or 1
+    network.opt.num_threads = threads or cores()
     for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
         setattr(network.opt, option, False)
     with scratch_folder() as folder:

@@ -1,7 +1,6 @@
 """ONNX: one `.onnx` file through paddle2onnx, run here with ONNX Runtime."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from paddle.base.proto import framework_pb2
 
 from ..errors import UserError
 from ..files import scratch_folder
+from ..processor import cores
 from ._runtime import Converted, Exported, Runtime, each
 from .integers import quantised
 
@@ -114,7 +114,7 @@ def session(model: bytes, threads: int = 0) -> Any:
     except ImportError as error:
         raise UserError(f"ONNX Runtime is not installed; {INSTALL}") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.intra_op_num_threads = threads or cores()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 

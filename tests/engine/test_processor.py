@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from paddleprune.processor import BY_USER, MKL, use_avx
+from paddleprune.processor import BY_USER, MKL, cores, use_avx
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,23 @@ def test_mkl_is_told_what_it_does_not_look_for(tmp_path, cpuinfo, before, after)
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     use_avx(before, str(tmp_path / "cpuinfo"))
     assert before == after
+
+
+@pytest.mark.parametrize(
+    ("asked", "threads"), [("3", 3), ("", None), ("0", None), ("4,2", None), ("many", None)]
+)
+def test_as_many_threads_as_were_asked_for_or_as_there_are_processors(asked, threads, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5, 6, 7}, raising=False)
+    assert cores(asked) == (threads or 5)
+
+
+def test_what_the_user_asked_for_outlives_paddle():
+    code = "import paddleprune, paddle, os; from paddleprune.processor import cores; print(cores(), os.environ['OMP_NUM_THREADS'])"
+    for asked, said in (("3", "3 3"), (None, f"{cores('')} 1")):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        environment |= {"OMP_NUM_THREADS": asked} if asked else {}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+        assert done.stdout.splitlines()[-1] == said
 
 
 def test_a_system_without_cpuinfo_stays_as_it_is(tmp_path):
