@@ -31,12 +31,12 @@ $python benchmarks/seeds.py --folder output/bccd --list test_list.txt --beside o
     narrow="a quarter, uniformly narrower, from scratch" --json benchmarks/results/seeds_bccd.json
 for what in ${SWEEPS-filters weights}; do
     case $what in
-        filters) ratios=0.4,0.6 epochs=12 ;;
-        weights) ratios=0.7,0.75,0.8,0.9 epochs=6 ;;
+        filters) ratios=0.4,0.6 taught="" ;;
+        weights) ratios=0.8,0.9 taught=train.distill=0.5 ;;
     esac
     # shellcheck disable=SC2086
     $python tools/sweep.py --config $config --model_dir "$out/dense/best_model" --save_dir output/bccd/sweep --what "$what" \
-        --ratios $ratios --set $gently train.epochs=$epochs --json benchmarks/results/sweep_bccd_"$what".json
+        --ratios $ratios --set $gently train.epochs=12 $taught --json benchmarks/results/sweep_bccd_"$what".json
 done
 $python benchmarks/oneshot.py --model_dir "$out/dense/best_model" --list test_list.txt --removed 0.2 0.3 0.5 \
     --json benchmarks/results/oneshot_bccd.json

@@ -8,6 +8,9 @@ the same with batch norms estimated anew, with readers that make up for what goe
 loss's first-order change or by reconstruction too, and with ratios of the least predicted loss, which takes no
 evaluation. Training pictures as the evaluation transforms make them, with their labels for the first order alone; the
 metric on the list.
+
+With --sensitivities_file, measured with compensation, plans are compared instead: by one budget and by the least loss of what was
+measured, each with what it was predicted to keep, and by the least loss as above.
 """
 
 import argparse
@@ -34,7 +37,8 @@ from paddleprune.pruning.narrow import narrow
 from paddleprune.pruning.observed import Observed
 from paddleprune.pruning.plan import make_plan
 from paddleprune.pruning.readers import pictures_that_fit
-from paddleprune.strategies import LeastLoss, Setting
+from paddleprune.pruning.sensitivity import Sensitivities
+from paddleprune.strategies import ForTarget, LeastLoss, Setting
 
 
 def uniform(groups, share):
@@ -68,7 +72,7 @@ class Trial:
         main = self.task.metric.main
         return {main: float(score(network, self.task, self.eval_set, self.data.batch_size)[main])}
 
-    def row(self, removed, way, ratios, scores, mended=True, anew=False):
+    def row(self, removed, way, ratios, scores, mended=True, anew=False, **more):
         small = copy.deepcopy(self.saved.network)
         plan = make_plan(self.groups, ratios, self.scores[scores])
         if mended:
@@ -85,6 +89,7 @@ class Trial:
             **self.metric(small),
             "params": cost.params,
             "macs": cost.macs,
+            **more,
         }
         self.rows.append(found)
         print(found, flush=True)
@@ -99,6 +104,17 @@ class Trial:
         self.row(removed, "taylor, compensated", even, "taylor")
         self.row(removed, "reconstruction, compensated", even, "ours")
         self.row(removed, "least loss, compensated", LeastLoss(params=1 - removed).ratios(setting), "ours")
+
+    def planned(self, removed, table):
+        """The rows of plans by a table of sensitivities, and by none."""
+        of = {"params": 1 - removed}
+        known = Setting(self.groups, list(self.groups), table.curves, intervals=table.intervals)
+        for way, strategy in (("one budget", ForTarget(**of)), ("least loss", LeastLoss(**of))):
+            ratios = strategy.ratios(known)
+            left = (1 - LeastLoss().predicted(known, ratios)) * self.rows[0][self.task.metric.main]
+            self.row(removed, f"{way}, measured", ratios, "ours", predicted=left)
+        alone = Setting(self.groups, list(self.groups), self.observed.curves())
+        self.row(removed, "least loss, from pictures alone", LeastLoss(**of).ratios(alone), "ours")
 
     def facts(self):
         data = self.data
@@ -118,11 +134,16 @@ def main():
     parser.add_argument("--list", help="list file to evaluate on (default: the model's validation list)")
     parser.add_argument("--removed", type=float, nargs="+", default=[0.2, 0.3, 0.5, 0.65, 0.84])
     parser.add_argument("--pictures", type=int, default=256)
+    parser.add_argument("--sensitivities_file", help="compare plans, not ways of pruning")
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
     trial = Trial(options.model_dir, options.list, options.pictures)
+    table = Sensitivities.read(options.sensitivities_file) if options.sensitivities_file else None
     for removed in options.removed:
-        trial.without(removed)
+        if table is None:
+            trial.without(removed)
+        else:
+            trial.planned(removed, table)
         about = {"command": shlex.join(["python", *sys.argv]), **benchmark.machine()}
         write_json(Path(options.json), {**about, **trial.facts()})
 

@@ -95,15 +95,23 @@ def quant_table(rows: list[dict]) -> str:
 
 
 def oneshot_table(rows: list[dict]) -> str:
-    """A line per share of the parameters removed, a column per way; the metric is a fraction."""
+    """A line per share of the parameters removed, a column per way; the metric is a fraction, with what was predicted of it."""
     first, metric = rows[0], next(key for key in rows[0] if key not in ("removed", "way", "params"))
     ways, scale = list(dict.fromkeys(row["way"] for row in rows[1:])), scale_of(metric)
     lines = [f"| parameters removed | {' | '.join(ways)} |", "|---" * (len(ways) + 1) + "|"]
     lines.append(f"| none | {' | '.join(f'{scale * first[metric]:.1f}' for _ in ways)} |")
     for removed in sorted({row["removed"] for row in rows[1:]}):
-        found = {row["way"]: row[metric] for row in rows if row["removed"] == removed}
-        lines.append(f"| {100 * removed:.0f} % | {' | '.join(f'{scale * found[way]:.1f}' for way in ways)} |")
+        found = {
+            row["way"]: f"{scale * row[metric]:.1f}{_promised(row, scale)}"
+            for row in rows
+            if row["removed"] == removed
+        }
+        lines.append(f"| {100 * removed:.0f} % | {' | '.join(found[way] for way in ways)} |")
     return "\n".join(lines)
+
+
+def _promised(row: dict, scale: float) -> str:
+    return f" (predicted {scale * row['predicted']:.1f})" if "predicted" in row else ""
 
 
 def published_table(rows: list[dict]) -> str:
