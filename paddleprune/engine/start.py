@@ -22,6 +22,7 @@ MAY_CHANGE = (
     "train.epochs", "train.early_stop", "train.log_every", "train.save_every", "train.eval_every",
     "data.workers", "data.root", "data.val_root",
 )  # fmt: skip
+PLACES = ("model.weights", "prune.sensitivities", "train.teacher")  # whose spelling does not matter
 log = logging.getLogger(__name__)
 
 
@@ -218,7 +219,16 @@ def _changes(folder: Path, config: Config) -> Iterator[tuple[str, object, object
     """Keys that may not change in the run in a folder, but are others in a config: key, value begun with, value now."""
     begun = dict(_flat(load_config(folder / "config.yml").as_dict()))
     now = dict(_flat(parse_yaml(dump_config(config), "config")))  # a tuple of a script is a list in the file
-    return ((key, begun[key], now[key]) for key in begun if key not in MAY_CHANGE and begun[key] != now[key])
+    others = (key for key in begun if key not in MAY_CHANGE and begun[key] != now[key])
+    return (
+        (key, begun[key], now[key])
+        for key in others
+        if not (key in PLACES and _same_place(begun[key], now[key]))
+    )
+
+
+def _same_place(one: str, other: str) -> bool:
+    return bool(one and other) and Path(one).resolve() == Path(other).resolve()
 
 
 def fingerprints(train: Dataset, val: Dataset) -> dict[str, str]:

@@ -12,6 +12,7 @@ from paddleprune import pipeline
 from paddleprune.config import dump_config, load_config
 from paddleprune.data.sample_data import make
 from paddleprune.engine.checkpoint import load_model, read_weights
+from paddleprune.engine.start import goes_on
 from paddleprune.errors import UserError
 
 SMALL = [
@@ -67,6 +68,22 @@ def test_a_run_is_lost_only_where_that_is_asked_for(begun, data, tmp_path, caplo
     pipeline.train(other, run, overwrite=True)
     assert "held is replaced" in caplog.text
     assert load_config(run / "config.yml").train.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [("models/a", True), ("./models/a/", True), ("{here}/models/a", True), ("models/b", False), ("", False)],
+)
+def test_a_place_may_be_spelt_otherwise_when_a_run_goes_on(begun, data, tmp_path, monkeypatch, now, same):
+    run = shutil.copytree(begun, tmp_path / "run")
+    again = config(data, "train.epochs=2", f"model.weights='{now.format(here=tmp_path)}'")
+    (run / "config.yml").write_text(dump_config(config(data, "train.epochs=2", "model.weights=models/a")))
+    monkeypatch.chdir(tmp_path)
+    if same:
+        assert goes_on(run, again)
+    else:
+        with pytest.raises(UserError, match=r"of another model.weights \('models/a', now"):
+            goes_on(run, again)
 
 
 def test_an_epoch_is_saved_before_it_is_judged(begun, data, tmp_path):
