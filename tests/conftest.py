@@ -211,5 +211,33 @@ class TwoHeads(nn.Layer):
         return paddle.concat([first, self.late(F.relu(self.b(x)))], axis=1)
 
 
-TOY_NETS = [Chain, Residual, Depthwise, Grouped, Concat, Split, SplitBySlice, PRelu, TwoHeads]
+class Tokens(nn.Layer):
+    """Goes to tokens and back by the width that it was built with."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.dim, self.depth = dim, nn.Conv2D(dim, dim, 3, padding=1, groups=dim)
+
+    def forward(self, x):
+        n, _, h, w = x.shape
+        tokens = F.gelu(x.flatten(2).transpose([0, 2, 1]))
+        return self.depth(tokens.transpose([0, 2, 1]).reshape([n, self.dim, h, w]))
+
+
+class Remembering(nn.Layer):
+    """Numbers that were built in: a width for a reshape, widths for a split, and one that says nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.tokens = conv(3, 12, 1), Tokens(12)
+        self.classes, self.widths = 12, [6, 10]
+        self.b, self.c, self.head = conv(12, 6), conv(12, 10), nn.Conv2D(16, 2, 1)
+
+    def forward(self, x):
+        x = F.relu(self.tokens(F.relu(self.a(x))))
+        first, second = paddle.concat([self.b(x), self.c(x)], axis=1).split(self.widths, axis=1)
+        return self.head(paddle.concat([F.sigmoid(second), F.relu(first)], axis=1))
+
+
+TOY_NETS = [Chain, Residual, Depthwise, Grouped, Concat, Split, SplitBySlice, PRelu, TwoHeads, Remembering]
 TOY_SHAPE = (3, 8, 8)

@@ -22,7 +22,7 @@ are the reference in the tests where it has them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -65,12 +65,14 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """`size` units that can be removed one by one; see the top of this file."""
+    """`size` units that can be removed one by one; see the top of this file. `numbers`: {place: number} in the
+    network's layers that shrink with it (pruning/remembered.py)."""
 
     name: str
     size: int
     slots: tuple[Slot, ...]
     reads: tuple[Read, ...]
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:
@@ -153,6 +155,14 @@ class Groups(Mapping):
             why = "; ".join(found) or f"stays whole: {self.reasons.get(name, 'unknown')}"
             lines.append(f"{name:<{width}}  {list(self.shapes[name])!s:<18}  {why}")
         return "\n".join(lines)
+
+    def remembering(self, numbers: Mapping[str, Mapping[str, int]]) -> "Groups":
+        """With the `numbers` of these groups."""
+        own = {
+            name: replace(group, numbers=numbers.get(name, group.numbers))
+            for name, group in self.groups.items()
+        }
+        return replace(self, groups=own)
 
     def without(self, locked: Mapping[str, str]) -> "Groups":
         """Without these groups, for that reason."""

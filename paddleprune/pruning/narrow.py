@@ -8,6 +8,7 @@ from ..errors import UserError
 from ..graph.example import Example
 from .groups import Groups, find_groups
 from .plan import Plan, plan_keeping
+from .remembered import number
 from .surgery import Fault, Saved, carry_out, compare, expected_of, runs_in_training
 
 
@@ -31,7 +32,7 @@ def narrow(
         carry_out(network, plan)
         return
     assert groups is not None
-    example, saved = Example(example), Saved(network)
+    example, saved = Example(example), Saved(network, plan)
     try:
         expected, trains = expected_of(network, groups, plan, example), runs_in_training(network, example)
         carry_out(network, plan)
@@ -74,3 +75,5 @@ def _refuse_unfit(network: nn.Layer, plan: Plan) -> None:
                 f"plan: '{name}' of {part.length} on axis {axis} does not fit this network, where it {here}; "
                 "the plan was made for another model"
             )
+    for place in plan.numbers:
+        number(network, place)

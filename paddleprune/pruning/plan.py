@@ -28,7 +28,7 @@ class Slice:
 class Plan:
     """`kept`: group -> indices of the units that stay, rising. `sizes`: units of the dense group.
     `slices`: the same for every parameter that becomes narrower, so that it takes no look at the network to
-    carry the plan out. None in a plan of the first format.
+    carry the plan out. None in a plan of the first format. `numbers`: what layers shall remember (remembered.py).
 
     Groups that lose nothing are not named.
     """
@@ -36,6 +36,7 @@ class Plan:
     kept: Mapping[str, tuple[int, ...]]
     sizes: Mapping[str, int]
     slices: Mapping[Place, Slice] | None = field(default_factory=dict)
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         return {name: len(units) for name, units in self.kept.items()}
@@ -60,7 +61,7 @@ class Plan:
             first = slices.get(place, Slice(part.length, tuple(range(part.length))))
             _refuse_other(f"{place[0]}, axis {place[1]}", len(first.kept), part.length)
             slices[place] = Slice(first.length, tuple(first.kept[position] for position in part.kept))
-        return Plan(kept, sizes, slices)
+        return Plan(kept, sizes, slices, {**self.numbers, **later.numbers})
 
     def as_dict(self) -> dict[str, Any]:
         groups = {n: {"size": self.sizes[n], "kept": list(units)} for n, units in self.kept.items()}
@@ -70,7 +71,8 @@ class Plan:
             {"parameter": name, "axis": axis, "size": part.length, "kept": list(part.kept)}
             for (name, axis), part in self.slices.items()
         ]
-        return {"format": FORMAT, "groups": groups, "slices": slices}
+        numbers = {"numbers": dict(self.numbers)} if self.numbers else {}
+        return {"format": FORMAT, "groups": groups, "slices": slices, **numbers}
 
     @staticmethod
     def from_dict(raw: Any) -> "Plan":
@@ -88,11 +90,12 @@ class Plan:
                     )
                     for s in raw["slices"]
                 }
+            numbers = {str(place): _width(value) for place, value in raw.get("numbers", {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"plan: damaged ({error!r}); prune again") from error
         if slices is not None:
             _refuse_contradiction(kept, sizes, slices)
-        return Plan(kept, sizes, slices)
+        return Plan(kept, sizes, slices, numbers)
 
     def save(self, path: str | Path) -> None:
         """Write the plan as JSON."""
@@ -107,6 +110,12 @@ class Plan:
 def _whole(given: Any) -> int:
     if type(given) is not int:
         raise ValueError(f"{given!r} is no whole number")
+    return given
+
+
+def _width(given: Any) -> int:
+    if _whole(given) < 1:
+        raise ValueError(f"{given} is no width")
     return given
 
 
@@ -182,4 +191,9 @@ def plan_keeping(groups: Groups, kept: Mapping[str, tuple[int, ...]]) -> Plan:
         length = groups.shapes[parameter][axis]
         stay = np.setdiff1d(np.arange(length), np.concatenate(parts))
         slices[parameter, axis] = Slice(length, tuple(int(p) for p in stay))
-    return Plan(dict(kept), sizes, slices)
+    numbers = {
+        place: before * len(units) // sizes[name]
+        for name, units in kept.items()
+        for place, before in groups[name].numbers.items()
+    }
+    return Plan(dict(kept), sizes, slices, numbers)

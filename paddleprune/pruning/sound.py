@@ -2,11 +2,11 @@
 
 A forward may hold numbers that the graph cannot tell from widths: `reshape([-1, 2048])`, `x[:, :64]`. So the network
 is tried with half of every group gone, on random weights: it must run, and say what the masked dense one
-says. Where it does not, halves of the groups are tried until the guilty ones are found. They are locked,
-with what they did; the others stay.
+says. Where it does not, halves of the groups are tried until the guilty ones are found. If it is a number that a layer
+remembers (remembered.py), that shrinks with the group; else the group is locked, with what it did. The others stay.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,17 +17,19 @@ from ..channels.cost import is_statistic
 from ..channels.groups import Groups
 from ..graph.example import Example
 from .plan import plan_keeping
+from .remembered import number, numbers_of
 from .surgery import Fault, compare, expected_of, narrowed, refuse_not_running, runs_in_training
 
 
 def sound(network: nn.Layer, example: Any, groups: Groups) -> Groups:
     """`groups` without those that cannot be pruned, which are among the reasons. The network is left as it was."""
     example, locked = Example(example), {}
+    numbers: dict[str, dict[str, int]] = {}
     refuse_not_running(network, example)
     with random_weights(network):
         trains = runs_in_training(network, example)
 
-        def fault(names: Sequence[str]) -> str | None:
+        def fault(names: Sequence[str], tried: Mapping[str, dict[str, int]] = numbers) -> str | None:
             """What goes wrong if half of these groups goes; None if nothing does."""
             rng = np.random.default_rng(len(names))
             kept = {}
@@ -36,7 +38,7 @@ def sound(network: nn.Layer, example: Any, groups: Groups) -> Groups:
                 some = rng.permutation(size)[: max(1, size // 2)]
                 if size > 1:
                     kept[name] = tuple(int(unit) for unit in np.sort(some))
-            plan = plan_keeping(groups, kept)
+            plan = plan_keeping(groups.remembering(tried), kept)
             try:
                 expected = expected_of(network, groups, plan, example)
                 with narrowed(network, plan):
@@ -45,9 +47,22 @@ def sound(network: nn.Layer, example: Any, groups: Groups) -> Groups:
                 return str(found)
             return None
 
+        def remembers(good: list[str], name: str) -> bool:
+            """Are there numbers with which the group can go? Those that are not another's already."""
+            taken = {place for others in numbers.values() for place in others}
+            places = [place for place in numbers_of(network, groups[name]) if place not in taken]
+            for some in _together(places):
+                found = {place: number(network, place) for place in some}
+                if fault([*good, name], {**numbers, name: found}) is None:
+                    numbers[name] = found
+                    return True
+            return False
+
         def settle(good: list[str], candidates: list[str]) -> list[str]:
             found = fault(good + candidates) if candidates else None
             if found is None:
+                return good + candidates
+            if len(candidates) == 1 and remembers(good, candidates[0]):
                 return good + candidates
             if len(candidates) == 1:
                 locked[candidates[0]] = f"without some of its channels the network {found}"
@@ -56,7 +71,16 @@ def sound(network: nn.Layer, example: Any, groups: Groups) -> Groups:
             return settle(settle(good, candidates[:half]), candidates[half:])
 
         settle([], list(groups))
-    return groups.without(locked) if locked else groups
+    return groups.remembering(numbers).without(locked) if locked or numbers else groups
+
+
+def _together(places: Sequence[str]) -> list[tuple[str, ...]]:
+    """What is tried: each place alone, those of one name, those of one layer, all of them."""
+    tried: list[tuple[str, ...]] = [(place,) for place in places]
+    for part in (2, 0):
+        ends = dict.fromkeys(place.rpartition(".")[part] for place in places)
+        tried += [tuple(place for place in places if place.rpartition(".")[part] == end) for end in ends]
+    return list(dict.fromkeys([*tried, tuple(places)])) if places else []
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..graph.example import Example, outputs_of
 from ..modes import evaluating
 from .plan import Plan
+from .remembered import held, remember
 
 WIDTHS = "_groups _in_channels _out_channels _num_features _embedding_dim _num_parameters".split()
 OTHERS = (f"{Path(paddle.__file__).parent}{os.sep}", f"{Path(__file__).parents[1]}{os.sep}")  # no user's code
@@ -28,7 +29,7 @@ class Fault(Exception):
 @contextmanager
 def narrowed(network: nn.Layer, plan: Plan) -> Iterator[None]:
     """Inside the block the network is narrow; afterwards it is as it was, bit for bit."""
-    saved = Saved(network)
+    saved = Saved(network, plan)
     try:
         carry_out(network, plan)
         yield
@@ -37,9 +38,10 @@ def narrowed(network: nn.Layer, plan: Plan) -> Iterator[None]:
 
 
 class Saved:
-    """What narrowing changes in a network: which tensors its layers have, and what widths they remember."""
+    """What a plan changes in a network: which tensors its layers have, and what widths they remember."""
 
-    def __init__(self, network: nn.Layer):
+    def __init__(self, network: nn.Layer, plan: Plan):
+        self.numbers = held(network, plan.numbers)
         self.layers = [
             (
                 layer, dict(layer._parameters), dict(layer._buffers),
@@ -53,12 +55,15 @@ class Saved:
             layer._parameters.update(parameters)
             layer._buffers.update(buffers)
             vars(layer).update(widths)
+        for layer, name, value in self.numbers:
+            vars(layer)[name] = value
 
 
 def carry_out(network: nn.Layer, plan: Plan) -> None:
     _slice_tensors(network, plan)
     for layer in network.sublayers(include_self=True):
         _update_widths(layer)
+    remember(network, plan.numbers)
 
 
 @contextmanager
