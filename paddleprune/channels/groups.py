@@ -145,13 +145,16 @@ class Groups(Mapping):
         )
 
     def describe(self) -> str:
-        """A line for each layer, and for each other parameter of two or more axes: its groups with their sizes, or the
-        reason why it stays whole."""
+        """A line for each layer, and for each other parameter of two or more axes: its groups with their sizes and the
+        numbers that shrink with them, or the reason why it stays whole."""
         names = list(dict.fromkeys([*self.layers, *self.reasons]))
         width = max(map(len, names), default=0)
         lines = []
         for name in names:
-            found = [f"group {g.name} ({g.size} channels)" for g in self.of_weight(name)]
+            found = [
+                f"group {g.name} ({', '.join([f'{g.size} channels', *g.numbers])})"
+                for g in self.of_weight(name)
+            ]
             why = "; ".join(found) or f"stays whole: {self.reasons.get(name, 'unknown')}"
             lines.append(f"{name:<{width}}  {list(self.shapes[name])!s:<18}  {why}")
         return "\n".join(lines)

@@ -25,6 +25,7 @@ def test_what_is_needed_is_found_and_nothing_is_changed(found):
         "a.0.weight": {"tokens.dim": 12}, "b.0.weight": {"widths[0]": 6}, "c.0.weight": {"widths[1]": 10},
     }  # fmt: skip
     assert (network.tokens.dim, network.classes, network.widths) == (12, 12, [6, 10])
+    assert "group a.0.weight (12 channels, tokens.dim)" in groups.describe()
 
 
 def test_a_plan_says_them_and_needs_no_look_at_the_network(found):
