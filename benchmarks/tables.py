@@ -95,23 +95,25 @@ def quant_table(rows: list[dict]) -> str:
 
 
 def oneshot_table(rows: list[dict]) -> str:
-    """A line per share of the parameters removed, a column per way; the metric is a fraction, with what was predicted of it."""
+    """A line per share of the parameters removed, a column per way; the metric is a fraction."""
     first, metric = rows[0], next(key for key in rows[0] if key not in ("removed", "way", "params"))
     ways, scale = list(dict.fromkeys(row["way"] for row in rows[1:])), scale_of(metric)
     lines = [f"| parameters removed | {' | '.join(ways)} |", "|---" * (len(ways) + 1) + "|"]
     lines.append(f"| none | {' | '.join(f'{scale * first[metric]:.1f}' for _ in ways)} |")
     for removed in sorted({row["removed"] for row in rows[1:]}):
-        found = {
-            row["way"]: f"{scale * row[metric]:.1f}{_promised(row, scale)}"
-            for row in rows
-            if row["removed"] == removed
-        }
-        lines.append(f"| {100 * removed:.0f} % | {' | '.join(found[way] for way in ways)} |")
+        found = {row["way"]: row for row in rows if row["removed"] == removed}
+        cells = [f"{scale * found[way][metric]:.1f}{_besides(found[way], first, scale)}" for way in ways]
+        lines.append(f"| {100 * removed:.0f} % | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _promised(row: dict, scale: float) -> str:
-    return f" (predicted {scale * row['predicted']:.1f})" if "predicted" in row else ""
+def _besides(row: dict, dense: dict, scale: float) -> str:
+    """What a plan was predicted to keep, and where it removes much more than it was asked to."""
+    said = [f"predicted {scale * row['predicted']:.1f}"] if "predicted" in row else []
+    left = row["params"] / dense["params"]
+    if 1 - left > row["removed"] + 0.05:
+        said.append(f"{100 * (1 - left):.0f} % removed")
+    return f" ({', '.join(said)})" if said else ""
 
 
 def published_table(rows: list[dict]) -> str:
