@@ -8,7 +8,7 @@ set -eu
 config=configs/classification/mobilenet_v2_trashnet${PIXELS:+_$PIXELS}.yml
 later="train.epochs=24 train.learning_rate=0.0005 train.warmup_epochs=1"
 runs=output/frontier${PIXELS:+_$PIXELS}
-rows=${ROWS:-"on on_finished 0.16 0.65_finished 0.35_finished 0.16_finished 0.12_finished macs_0.4_finished 0.16_alone_finished
+rows=${ROWS:-"on on_finished 0.16 0.65_finished 0.5_finished 0.35_finished 0.16_finished 0.12_finished macs_0.4_finished 0.16_alone_finished
     0.16_rounds_finished 0.16_longer_finished on_longer_finished narrow"}
 
 for seed in "$@"; do
@@ -32,6 +32,7 @@ done
 $python benchmarks/seeds.py --folder "$runs" --list test_list.txt --beside on --runtimes inference lite onnx --keep --rows dense=original \
     on="original, trained on" on_finished="original, trained on once more" on_longer_finished="original, trained on once more, 48 epochs" \
     0.16="a sixth, taught" 0.65_finished="two thirds of the one trained on, taught by it" \
+    0.5_finished="half of the one trained on, taught by it" \
     0.35_finished="a third of the one trained on, taught by it" 0.16_finished="a sixth of the one trained on, taught by it" \
     0.12_finished="an eighth of the one trained on, taught by it" macs_0.4_finished="40 % of the macs of the one trained on, taught by it" \
     0.16_alone_finished="a sixth of the one trained on, not taught" \
