@@ -9,7 +9,7 @@ config=configs/classification/mobilenet_v2_trashnet${PIXELS:+_$PIXELS}.yml
 later="train.epochs=24 train.learning_rate=0.0005 train.warmup_epochs=1"
 runs=output/frontier${PIXELS:+_$PIXELS}
 rows=${ROWS:-"on on_finished 0.16 0.65_finished 0.5_finished 0.35_finished 0.16_finished 0.12_finished macs_0.4_finished 0.16_alone_finished
-    0.16_rounds_finished 0.16_longer_finished on_longer_finished narrow"}
+    0.16_rounds_finished 0.16_rounds_half_finished 0.16_longer_finished on_longer_finished narrow"}
 
 for seed in "$@"; do
     out=$runs/$seed
@@ -23,6 +23,7 @@ for seed in "$@"; do
             narrow) go narrow --set model.args.scale=0.35 train.epochs=60 train.learning_rate=0.003 train.label_smoothing=0 ;; # 12 + 24 + 24
             macs_*) again "$row" prune.strategy=least_loss prune.target.macs=0.4 train.distill=1 ;;
             *_alone_*) again "$row" $least ;;
+            *_rounds_half_*) again "$row" $least prune.rounds=3 train.epochs=15 train.distill=0.5 ;;
             *_rounds_*) again "$row" $least prune.rounds=3 train.epochs=15 train.distill=1 ;; # 5 + 5 + 15
             *_longer_*) again "$row" $least train.epochs=48 train.distill=1 ;;
             *) again "$row" $least train.distill=1 ;;
@@ -37,5 +38,6 @@ $python benchmarks/seeds.py --folder "$runs" --list test_list.txt --beside on --
     0.12_finished="an eighth of the one trained on, taught by it" macs_0.4_finished="40 % of the macs of the one trained on, taught by it" \
     0.16_alone_finished="a sixth of the one trained on, not taught" \
     0.16_rounds_finished="a sixth of the one trained on, in three rounds, taught by it" \
+    0.16_rounds_half_finished="a sixth of the one trained on, in three rounds, taught by it and the labels" \
     0.16_longer_finished="a sixth of the one trained on, taught by it, 48 epochs" narrow="narrow, from scratch" \
     --json benchmarks/results/seeds_trashnet${PIXELS:+_$PIXELS}.json
