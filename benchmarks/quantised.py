@@ -3,8 +3,8 @@
     python benchmarks/quantised.py --model_dir output/pruned/best_model --images 500 --json OUT.json
 
 Each file is made as `tools/export.py --quant` makes it, and run here: those of Paddle Lite, whose integers become floats
-again, on its x86 runtime; those of ONNX and OpenVINO, which calculate with integers, with one thread, float and integers
-in turns. A file whose metric loses more than 5 % is not written by `export`; its row says so.
+again, on its x86 runtime; those of Paddle Inference, ONNX and OpenVINO, which calculate with integers, with one thread, float and
+integers in turns. A file whose metric loses more than 5 % is not written by `export`; its row says so.
 """
 
 import argparse
@@ -25,18 +25,26 @@ from paddleprune.export.inference import export_inference
 from paddleprune.files import write_json
 from paddleprune.pipeline import export_model
 
-KINDS = {"lite": ("", "int16", "int8"), "onnx": ("", "int8"), "openvino": ("", "int8")}
+KINDS = {
+    "lite": ("", "int16", "int8"),
+    "inference": ("", "int8", "int8 KL"),
+    "onnx": ("", "int8"),
+    "openvino": ("", "int8"),
+}
 REPEATS = 60
 
 
 def measure(form: str, model_dir: str, dataset: str | None, images: int) -> list[dict]:
     """A row for floats and for each kind of integers of a format."""
     rows, opened = [], {}
-    for quant in KINDS[form]:
-        row = {"runtime": form, "weights": quant or "float32"}
+    for kind in KINDS[form]:
+        quant, _, algorithm = kind.partition(" ")
+        row = {"runtime": form, "weights": kind or "float32"}
         with tempfile.TemporaryDirectory() as folder:
             try:
-                manifest = export_model(model_dir, folder, form, ["arm", "x86"], dataset, images, quant)
+                manifest = export_model(
+                    model_dir, folder, form, ["arm", "x86"], dataset, images, quant, algorithm
+                )
             except UserError as error:
                 rows.append({**row, "refused": str(error)})
                 continue

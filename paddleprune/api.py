@@ -26,9 +26,8 @@ from .config import Config, parse_config
 from .data_faces import Dataset, _Transforms
 from .engine.checkpoint import load_model as _load
 from .errors import UserError
-from .export.integers import ALGORITHMS
+from .export import formats
 from .infer import predict
-from .lookup import suggest
 from .models import own
 from .pruning.sensitivity import RATIOS
 
@@ -252,15 +251,14 @@ def _analysis(
 
 def _export_quant_model(
     model: Model, test_dataset: Dataset, batch_size: int = 2, batch_num: int = 10, save_dir: str = "./quant_model",
-    cache_dir: str | None = None, *, algo: str = "KL", export_format: str = "onnx",
+    cache_dir: str | None = None, *, algo: str = "", export_format: str = "inference",
 ) -> dict[str, Any]:  # fmt: skip
     """Post-training quantisation to 8-bit integers, of weights and of what layers are fed; the manifest of the export.
 
-    Ranges are seen on `batch_size` x `batch_num` pictures of `test_dataset`. `algo`: KL, as PaddleX has it, or min_max;
-    `export_format`: onnx or openvino, whose kernels calculate with integers. `cache_dir` is not needed. Raises UserError, with
-    nothing written, where the metric loses more than 5 % of itself."""
-    if algo not in ALGORITHMS:
-        raise UserError(f"algo: '{algo}' is not known; {suggest(algo, ALGORITHMS)}")
+    Ranges are seen on `batch_size` x `batch_num` pictures of `test_dataset`. `algo`: KL, as PaddleX has it, or
+    min_max, the usual one of inference; `export_format`: inference, whose files PaddleX wrote, onnx or openvino. `cache_dir` is not
+    needed. Raises UserError, with nothing written, where the metric loses more than 5 % of itself."""
+    formats.check_quant(formats.runtime(export_format, "export_format"), "int8", algo, "algo")
     folder, list_file = model.source(test_dataset, "test_dataset")
     for name, value in (("batch_size", batch_size), ("batch_num", batch_num)):
         if type(value) is not int or value < 1:

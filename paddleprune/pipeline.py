@@ -220,15 +220,15 @@ def export_model(
     dataset: str | None = None,
     images: int = 200,
     quant: str = "",
-    algorithm: str = "KL",
+    algorithm: str = "",
     calibration: int = 64,
     source: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
     """Export, run the exported file on validation images against the trained network, then write.
 
-    `form`: a name of formats.RUNTIMES; `quant`: int8, of lite int16, too; weights as integers, and of onnx and openvino
-    what layers are fed, in ranges that `algorithm` finds on `calibration` training pictures, or those of `source`, a folder
-    and its list. Returns the manifest. Raises UserError, with nothing written, if the two differ by more than the
+    `form`: a name of formats.RUNTIMES; `quant`: int8, of lite int16, too; weights as integers, and of all but
+    lite what layers are fed, in ranges that `algorithm` finds on `calibration` training pictures, or those of `source`, a
+    folder and its list. Returns the manifest. Raises UserError, with nothing written, if the two differ by more than the
     tolerance, or if quantisation costs more than 5 % of the metric.
     """
     targets = targets.split(",") if isinstance(targets, str) else list(targets)

@@ -1,18 +1,25 @@
 """Paddle Inference on a program held in memory, or in a file."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 
+from .progress import silent
+
 
 def make_predictor(model: bytes, weights: bytes, threads: int, onednn: bool = True) -> Any:
-    """A Paddle Inference predictor from a legacy program's bytes; oneDNN on a CPU, or the GPU."""
+    """A Paddle Inference predictor from a legacy program's bytes; oneDNN on a CPU, or the GPU. A quantised program calculates
+    with integers in oneDNN."""
     config = paddle.inference.Config()
     config.set_model_buffer(model, len(model), weights, len(weights))
     config.enable_memory_optim()
-    return _predictor(config, threads, onednn)
+    if b"quantize_linear" not in model:
+        return _predictor(config, threads, onednn)
+    with silent(sys.stderr):  # 32 lines that no setting turns off
+        return _predictor(config, threads, onednn, integers=True)
 
 
 def open_predictor(path: Path, threads: int, onednn: bool = True) -> Any:
@@ -23,7 +30,7 @@ def open_predictor(path: Path, threads: int, onednn: bool = True) -> Any:
     return _predictor(config, threads, onednn)
 
 
-def _predictor(config: Any, threads: int, onednn: bool) -> Any:
+def _predictor(config: Any, threads: int, onednn: bool, integers: bool = False) -> Any:
     config.disable_glog_info()
     if paddle.device.get_device().startswith("gpu"):
         config.enable_use_gpu(256, int(paddle.device.get_device().split(":")[1]))
@@ -32,6 +39,8 @@ def _predictor(config: Any, threads: int, onednn: bool) -> Any:
         if onednn:
             config.enable_mkldnn()
             config.set_mkldnn_cache_capacity(16)
+            if integers:
+                config.enable_mkldnn_int8()  # without it, in floats, three times slower than the whole program
         else:
             config.disable_mkldnn()  # which is on without being asked for
         config.set_cpu_math_library_num_threads(threads)

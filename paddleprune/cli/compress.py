@@ -43,7 +43,7 @@ def compress(verbs: Any) -> None:
     verb.add_argument(
         "--quant",
         default="",
-        help="weights as integers, int8, of lite int16, too: smaller, and with onnx and openvino faster",
+        help="weights as integers, int8, of lite int16, too: smaller, and with inference, onnx and openvino faster",
     )
 
 

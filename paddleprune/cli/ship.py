@@ -9,6 +9,7 @@ from ._verb import Options, add_verb, config_options, overrides
 def export(verbs: Any) -> None:
     def run(options: Options) -> None:
         from .. import pipeline
+        from ..export import formats
 
         if options.images < 1:
             raise UserError(f"--images: {options.images} is out of range; it must be 1 or more")
@@ -16,11 +17,12 @@ def export(verbs: Any) -> None:
         if images < 1:
             raise UserError(f"--quant_images: {images} is out of range; it must be 1 or more")
         for name in ("quant_algorithm", "quant_images"):
-            if getattr(options, name) is not None and (not options.quant or options.format == "lite"):
-                raise UserError(f"--{name}: is for --quant int8 with --format onnx or openvino; leave it out")
+            if getattr(options, name) is not None:
+                used = formats.runtime(options.format, "--format") if options.quant else None
+                formats.check_calibrates(used, f"--{name}")
         manifest = pipeline.export_model(
             options.model_dir, options.save_dir, options.format, options.targets,
-            options.dataset, options.images, options.quant, options.quant_algorithm or "KL", images,
+            options.dataset, options.images, options.quant, options.quant_algorithm or "", images,
         )  # fmt: skip
         parity = manifest["parity"]
         bound = "quantised" if options.quant else f"tolerance {parity['tolerance']:.0e}"
@@ -45,11 +47,11 @@ def export(verbs: Any) -> None:
     verb.add_argument(
         "--quant",
         default="",
-        help="lite: store the weights as int8 or int16; onnx, openvino: int8, and calculate with it; the metric is checked",
+        help="lite: store the weights as int8 or int16; inference, onnx, openvino: int8, and calculate with it; the metric is checked",
     )
     verb.add_argument(
         "--quant_algorithm",
-        help="how onnx and openvino choose the ranges of what layers are fed: KL or min_max (default: KL)",
+        help="how the ranges of what layers are fed are chosen: KL or min_max (default: min_max with inference, else KL)",
     )
     verb.add_argument("--quant_images", type=int, help="training pictures for these ranges (default: 64)")
     verb.add_argument("--dataset", help="folder of the data to check on (default: the training's)")

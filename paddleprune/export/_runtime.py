@@ -51,6 +51,8 @@ class Runtime:
     quants: tuple[str, ...] = ()  # names of --quant
     # (network, pictures [n, C, H, W], algorithm) -> files whose layers are fed integers, too; none: weights alone are integers
     calibrate: Callable[[Exported, np.ndarray, str], Converted] | None = None
+    largest: int = 127  # of `calibrate`'s weights as integers
+    algorithms: tuple[str, ...] = ()  # names of --quant_algorithm, of `calibrate`; the first is the usual one
 
     def forward(self, converted: Converted, exported: Exported) -> Forward:
         """As an evaluation calls it."""

@@ -11,8 +11,8 @@ from ..errors import UserError
 from ..lookup import suggest
 from . import inference, lite, mnn, ncnn, onnx, openvino
 from ._runtime import Exported, Runtime
+from .biases import corrected
 from .inference import export_inference
-from .integers import ALGORITHMS
 from .quantised import with_convolutions
 
 RUNTIMES = {module.RUNTIME.name: module.RUNTIME for module in (inference, lite, onnx, openvino, ncnn, mnn)}
@@ -38,17 +38,11 @@ def runtime(name: str, option: str) -> Runtime:
 @dataclass(frozen=True)
 class Quant:
     """Integers of `bits`, int8 or int16. Runtimes that calculate with them ask for `images` [n, C, H, W] to see what layers
-    are fed, and choose ranges by `algorithm`."""
+    are fed, and choose ranges by `algorithm`, or by their usual one."""
 
     bits: str
     images: Callable[[], np.ndarray]
-    algorithm: str = "KL"
-
-    def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise UserError(
-                f"--quant_algorithm: '{self.algorithm}' is not known; {suggest(self.algorithm, ALGORITHMS)}"
-            )
+    algorithm: str = ""
 
 
 def make(
@@ -62,23 +56,34 @@ def make(
     target or quantisation."""
     used = runtime(form, "--format")
     if quant:
-        check_quant(used, quant.bits)
+        check_quant(used, quant.bits, quant.algorithm)
     if quant and used.calibrate:
-        exported = export_inference(network, image_shape)
-        converted = used.calibrate(exported, quant.images(), quant.algorithm)
+        images = quant.images()
+        exported = export_inference(corrected(network, images, used.largest), image_shape)
+        converted = used.calibrate(exported, images, quant.algorithm or used.algorithms[0])
     else:
         exported = export_inference(with_convolutions(network) if quant else network, image_shape)
         converted = used.convert(exported, targets, quant.bits if quant else "")
     return Made(converted.files, exported, used.title, used.forward(converted, exported))
 
 
-def check_quant(used: Runtime, bits: str) -> None:
-    """Raises UserError unless the runtime takes weights of this type."""
-    if bits in used.quants:
-        return
-    if used.quants:
+def check_quant(used: Runtime, bits: str, algorithm: str = "", option: str = "--quant_algorithm") -> None:
+    """Raises UserError unless the runtime takes weights of this type, and knows the algorithm, if one is named."""
+    if not used.quants:
+        takers = [name for name, runtime in RUNTIMES.items() if runtime.quants]
+        raise UserError(
+            f"--quant: the format '{used.name}' takes none; leave it out or use --format {', '.join(takers)}"
+        )
+    if bits not in used.quants:
         raise UserError(f"--quant: '{bits}' is not known; {suggest(bits, used.quants)}")
-    takers = [name for name, runtime in RUNTIMES.items() if runtime.quants]
-    raise UserError(
-        f"--quant: the format '{used.name}' takes none; leave it out or use --format {', '.join(takers)}"
-    )
+    if algorithm:
+        check_calibrates(used, option)
+        if algorithm not in used.algorithms:
+            raise UserError(f"{option}: '{algorithm}' is not known; {suggest(algorithm, used.algorithms)}")
+
+
+def check_calibrates(used: Runtime | None, option: str) -> None:
+    """Raises UserError, which begins with the option, unless the runtime's quantisation sees what layers are fed."""
+    if not (used and used.calibrate):
+        takers = [name for name, runtime in RUNTIMES.items() if runtime.calibrate]
+        raise UserError(f"{option}: is for --quant int8 with --format {', '.join(takers)}; leave it out")

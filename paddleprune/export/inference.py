@@ -1,4 +1,4 @@
-"""The inference program: `.pdmodel` and `.pdiparams` in the legacy form that all runtimes read.
+"""The inference program: `.pdmodel` and `.pdiparams` in the legacy form that all runtimes read, quantised for Paddle Inference alone.
 
 The traced program is written as it was traced. Paddle's own savers (2.6 and later) leave out
 attributes and outputs that they can do without (relu6's `threshold`, `XShape`, dropout's `Mask`,
@@ -8,6 +8,7 @@ instance_norm's `SavedMean`), and Paddle Lite's optimizer then crashes on the fi
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from paddle import nn
 from paddle.base.proto import framework_pb2
 
@@ -15,6 +16,7 @@ from ..graph.legacy import serialize, trace
 from ..predictor import make_predictor, run
 from ..processor import cores
 from ._runtime import Converted, Exported, Runtime
+from .inference_integers import ALGORITHMS, quantised
 from .unpooling import portable_unpooling
 
 
@@ -37,14 +39,24 @@ def _anonymous(model: bytes) -> bytes:
 
 
 def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converted:
-    return Converted({"model.pdmodel": exported.model, "model.pdiparams": exported.weights}, exported)
+    return _converted(exported.model, exported.weights)
 
 
-def _open(here: Exported, exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
-    predictor = make_predictor(here.model, here.weights, threads or cores())
+def _open(here: tuple[bytes, bytes], exported: Exported, threads: int) -> Callable[[Any], list[Any]]:
+    predictor = make_predictor(*here, threads or cores())
     return lambda images: run(predictor, {exported.input: images})
 
 
+def _calibrate(exported: Exported, images: np.ndarray, algorithm: str) -> Converted:
+    model, weights = quantised(exported, images, algorithm)
+    return _converted(_anonymous(model), weights)
+
+
+def _converted(model: bytes, weights: bytes) -> Converted:
+    return Converted(dict(zip(RUNTIME.files, (model, weights), strict=True)), (model, weights))
+
+
 RUNTIME = Runtime(
-    "inference", "Paddle Inference", "paddlepaddle", ("model.pdmodel", "model.pdiparams"), _convert, _open
-)
+    "inference", "Paddle Inference", "paddlepaddle", ("model.pdmodel", "model.pdiparams"), _convert, _open,
+    quants=("int8",), calibrate=_calibrate, algorithms=tuple(ALGORITHMS),
+)  # fmt: skip

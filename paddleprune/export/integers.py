@@ -1,7 +1,7 @@
 """Post-training quantisation: 8-bit integers for weights and for what layers are fed, by ONNX Runtime's own tools.
 
-PaddleSlim's way (`PostTrainingQuantization`) was tried: what it writes ends Paddle's ONNX converter, and gives NaN on Paddle
-Lite's x86 runtime. A file of ONNX with its ranges written down runs on ONNX Runtime and on OpenVINO.
+A file of ONNX with its ranges written down runs on ONNX Runtime and on OpenVINO. What PaddleSlim writes (`inference_integers.py`) runs on
+Paddle Inference alone: it ends Paddle's ONNX converter, OpenVINO does not read it, Paddle Lite's x86 runtime makes NaN of it.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import scratch_folder
-from .biases import corrected
 
 ALGORITHMS = {"KL": "Entropy", "min_max": "MinMax"}  # PaddleX's and Paddle's names: ONNX Runtime's
+LARGEST = 64  # of a weight of 7 bits
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
@@ -25,8 +25,7 @@ def quantised(model: bytes, images: np.ndarray, algorithm: str = "KL") -> bytes:
     [n, C, H, W]. `algorithm`: how a range is chosen, KL (least divergence of the histograms) or min_max.
 
     What is behind the last layers with weights (boxes, labels) stays in floats. Weights have 7 bits: processors without
-    VNNI add up pairs of products in 16. What their rounding adds to convolutions on average, biases take
-    away.
+    VNNI add up pairs of products in 16.
     """
     try:
         import onnx
@@ -45,11 +44,9 @@ def quantised(model: bytes, images: np.ndarray, algorithm: str = "KL") -> bytes:
         shape_inference.quant_pre_process(
             folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True
         )
-        found = corrected(onnx.load(folder / "folded.onnx"), images)
-        onnx.save(found, folder / "corrected.onnx")
-        graph = found.graph
+        graph = onnx.load(folder / "folded.onnx").graph
         quantize_static(
-            folder / "corrected.onnx",
+            folder / "folded.onnx",
             folder / "integers.onnx",
             _reader(graph.input[0].name, images),
             quant_format=QuantFormat.QDQ,

@@ -1,11 +1,9 @@
 """MNN: one `.mnn` file, converted from ONNX, run here on the CPU."""
 
 import importlib.util
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import scratch_folder
 from ..processor import cores
+from ..progress import silent
 from . import onnx
 from ._runtime import Converted, Exported, Runtime
 
@@ -42,7 +41,7 @@ def convert(exported: Exported) -> bytes:
 def opened(model: bytes, ends: tuple[str, Sequence[str]], threads: int = 0) -> Any:
     """A model ready to run on the CPU. `ends`: names of its input and of its outputs; `threads`: 0 = all cores."""
     _require()
-    with scratch_folder() as folder, _silent():
+    with scratch_folder() as folder, silent(sys.stdout):
         import MNN
 
         (folder / "model.mnn").write_bytes(model)
@@ -69,20 +68,6 @@ def run(module: Any, images: np.ndarray) -> list[np.ndarray]:
 def _require() -> None:
     if importlib.util.find_spec("MNN") is None:
         raise UserError(f"MNN is not installed; {INSTALL}")
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Inside the block nothing is written to the standard output, as MNN does when it is loaded."""
-    sys.stdout.flush()
-    usual, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        os.dup2(usual, 1)
-        os.close(usual)
-        os.close(nowhere)
 
 
 def _convert(exported: Exported, targets: Sequence[str], quant: str) -> Converted:

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..files import scratch_folder
 from ..processor import cores
 from ._runtime import Converted, Exported, Runtime, each
-from .integers import quantised
+from .integers import ALGORITHMS, LARGEST, quantised
 
 OPSET = 13
 _EXPORT = """
@@ -149,4 +149,6 @@ RUNTIME = Runtime(
     _open,
     quants=("int8",),
     calibrate=_calibrate,
+    largest=LARGEST,
+    algorithms=tuple(ALGORITHMS),
 )

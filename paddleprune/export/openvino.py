@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..files import scratch_folder
 from . import onnx
 from ._runtime import Converted, Exported, Runtime, each
-from .integers import quantised
+from .integers import ALGORITHMS, LARGEST, quantised
 
 ONE_AT_A_TIME = "by way of ONNX, whose NMS is of one image"
 INSTALL = "pip install openvino==2025.4.1"
@@ -85,5 +85,5 @@ def _calibrate(exported: Exported, images: np.ndarray, algorithm: str) -> Conver
 
 RUNTIME = Runtime(
     "openvino", "OpenVINO", "openvino", ("model.xml", "model.bin"), _convert, _open, quants=("int8",),
-    calibrate=_calibrate,
+    calibrate=_calibrate, largest=LARGEST, algorithms=tuple(ALGORITHMS),
 )  # fmt: skip

@@ -248,13 +248,13 @@ def test_integers_make_the_file_smaller():
 
 
 def test_quantisation_of_other_formats_is_refused():
-    with pytest.raises(UserError, match=r"--quant: the format 'inference' takes none"):
-        formats.make("inference", randomize(TOY_NETS[0]()), TOY_SHAPE, [], formats.Quant("int8", images))
+    with pytest.raises(UserError, match=r"--quant: the format 'ncnn' takes none"):
+        formats.make("ncnn", randomize(TOY_NETS[0]()), TOY_SHAPE, [], formats.Quant("int8", images))
     if lite.installed():
         with pytest.raises(UserError, match=r"--quant: 'int4' is not known; did you mean 'int"):
             formats.make("lite", randomize(TOY_NETS[0]()), TOY_SHAPE, ["x86"], formats.Quant("int4", images))
     with pytest.raises(UserError, match=r"--quant_algorithm: 'kl' is not known; valid: KL, min_max"):
-        formats.Quant("int8", images, "kl")
+        formats.make("onnx", randomize(TOY_NETS[0]()), TOY_SHAPE, [], formats.Quant("int8", images, "kl"))
 
 
 def test_a_quantised_file_may_differ_but_not_lose():
