@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from ..progress import bar
 from ..pruning.readers import Norm
 
 SMALLEST = 1e-9  # scale of a filter of zeros
@@ -30,8 +31,9 @@ def corrected(network: nn.Layer, images: np.ndarray, largest: int) -> nn.Layer:
     changed = copy.deepcopy(network)
     changed.eval()
     watch = _Watch(changed, largest)
+    starts = range(0, len(images), BATCH)
     with paddle.no_grad():
-        for start in range(0, len(images), BATCH):
+        for start in bar(starts, "correct biases", len(starts)):
             watch.see(images[start : start + BATCH])
     watch.correct()
     return changed

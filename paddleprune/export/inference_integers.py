@@ -20,8 +20,6 @@ WORKER = Path(__file__).with_name("inference_worker.py")
 # Names of --quant_algorithm: Paddle's. Its `min_max` writes ranges down and leaves the weights floats.
 ALGORITHMS = {"min_max": "abs_max", "KL": "KL"}
 LAYERS = ("conv2d", "depthwise_conv2d", "conv2d_transpose", "mul", "matmul", "matmul_v2")
-
-
 # Operators whose outputs are without a sign, to oneDNN, if all that they are given is.
 RECTIFIERS = ("relu", "relu6")
 KEEPERS = (
@@ -37,9 +35,8 @@ def cut_at_zero(model: bytes) -> list[str]:
     that is a rectified one, the sum's negative values are lost, unless it is rectified itself.
     """
     block = framework_pb2.ProgramDesc.FromString(model).blocks[0]
-    fixed = {
-        variable.name for variable in block.vars if variable.persistable
-    }  # weights, and what is made of them alone
+    # Weights, and what is made of them alone.
+    fixed = {variable.name for variable in block.vars if variable.persistable}
     readers = _readers(block)
     unsigned: set[str] = set()
     fed: dict[str, str] = {}  # a sum with weights, biases and norms of it: what the layer is fed
@@ -71,11 +68,12 @@ def with_plain_biases(model: bytes) -> bytes:
     readers = _readers(block)
     for op in [op for op in block.ops if op.type == "reshape2"]:
         bias, made = _end(op.inputs, "X"), _end(op.outputs, "Out")
-        shape = next(list(a.ints) for a in op.attrs if a.name == "shape")
+        shape = next((list(a.ints) for a in op.attrs if a.name == "shape"), [])
         adds = [
-            (add, next(a for a in add.attrs if a.name == "axis"))
+            (add, axis)
             for add in readers[made]
-            if add.type == "elementwise_add"
+            for axis in add.attrs
+            if add.type == "elementwise_add" and axis.name == "axis"
         ]
         if (
             len(fixed.get(bias, ())) == 1
