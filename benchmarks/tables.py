@@ -76,9 +76,11 @@ def scaling_table(rows: list[dict]) -> str:
 
 
 def quant_table(rows: list[dict]) -> str:
-    """Types of weights side by side, by runtime; the metric is a fraction."""
+    """Types of weights side by side, by runtime; the metric is a fraction, or an error in thousandths."""
+    metric = rows[0]["metric"]
+    scale = scale_of(metric)
     lines = [
-        f"| runtime | weights | MB | {rows[0]['metric']}, % | same decisions, % | ms |",
+        f"| runtime | weights | MB | {metric}{', %' if scale == 100 else ', thousandths'} | same decisions, % | ms |",
         "|---" * 6 + "|",
     ]
     for row in rows:
@@ -87,9 +89,10 @@ def quant_table(rows: list[dict]) -> str:
             continue
         whole = next(r for r in rows if r["runtime"] == row["runtime"])["size_bytes"]
         latency = f"{row['latency_ms']:.2f}" if "latency_ms" in row else ""
+        same = row["same_decisions"]
         lines.append(
             f"| {row['runtime']} | {row['weights']} | {row['size_bytes'] / 1e6:.2f} ({whole / row['size_bytes']:.2f}x) "
-            f"| {100 * row['exported']:.2f} | {100 * row['same_decisions']:.2f} | {latency} |"
+            f"| {scale * row['exported']:.2f} | {'' if same is None else f'{100 * same:.2f}'} | {latency} |"
         )
     return "\n".join(lines)
 
