@@ -1,7 +1,7 @@
 #!/bin/sh
 # TrashNet 1.5 to 8 times smaller, each row once for each seed, beside the original trained on as long and a uniformly narrower
 # network from random weights. Five to fifteen minutes a row and seed on one core.
-#   sh benchmarks/frontier.sh SEED...      ROWS="0.16 on" sh benchmarks/frontier.sh SEED... makes some of the rows, PIXELS=160 larger ones
+#   sh benchmarks/frontier.sh SEED...      ROWS="0.16 on" sh benchmarks/frontier.sh SEED... makes some of the rows, PIXELS=160 or 224 larger ones
 # Needs output/mobilenet_v2_imagenet_bn.pdparams of trashnet.sh; run from the top folder. Finished runs are not run again.
 set -eu
 . benchmarks/runs.sh
