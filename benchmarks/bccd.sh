@@ -3,6 +3,7 @@
 # without compensation and a uniformly narrower network from random weights; how many filters can go. About an hour and a half
 # on one core.
 #   sh benchmarks/bccd.sh WEIGHTS SEED...      SWEEPS="" sh benchmarks/bccd.sh WEIGHTS SEED... without sweeps
+#   ROWS="on on_finished 0.14_finished" sh benchmarks/bccd.sh WEIGHTS SEED... makes some of the rows
 # Needs BCCD as a Pascal VOC list folder at data/bccd and MobileNetV1's ImageNet weights (batch norms folded); run from the top
 # folder. Finished runs are not run again.
 set -eu
@@ -17,13 +18,14 @@ later="train.epochs=16 $gently"
 for seed in "$@"; do
     out=output/bccd/$seed
     go dense --pretrain_weights output/mobilenet_v1_imagenet_bn.pdparams --set train.epochs=30
-    again on
-    again on_finished
-    for row in 0.24 0.14 0.14_finished; do
-        again "$row" prune.strategy=least_loss prune.target.params="${row%_*}" train.distill=0.5
+    for row in ${ROWS:-on on_finished 0.24 0.14 0.14_finished 0.24_plain narrow}; do
+        case $row in
+            on | on_finished) again "$row" ;;
+            narrow) go narrow --set model.args.scale=0.5 model.args.width=0.48 train.epochs=46 ;; # as long as both together, from random weights
+            *_plain) again "$row" prune.strategy=uniform prune.ratio=0.51 prune.criterion=l1_norm prune.compensate=0 ;;
+            *) again "$row" prune.strategy=least_loss prune.target.params="${row%_*}" train.distill=0.5 ;;
+        esac
     done
-    again 0.24_plain prune.strategy=uniform prune.ratio=0.51 prune.criterion=l1_norm prune.compensate=0
-    go narrow --set model.args.scale=0.5 model.args.width=0.48 train.epochs=46 # as long as both together, from random weights
 done
 $python benchmarks/seeds.py --folder output/bccd --list test_list.txt --beside on --runtimes inference lite --rows dense=original \
     on="original, trained on" on_finished="original, trained on once more" 0.24="a quarter, taught" 0.14="a seventh, taught" \
