@@ -9,17 +9,10 @@ from ._verb import Options, add_verb, config_options, overrides
 def export(verbs: Any) -> None:
     def run(options: Options) -> None:
         from .. import pipeline
-        from ..export import formats
 
         if options.images < 1:
             raise UserError(f"--images: {options.images} is out of range; it must be 1 or more")
-        images = 64 if options.quant_images is None else options.quant_images
-        if images < 1:
-            raise UserError(f"--quant_images: {images} is out of range; it must be 1 or more")
-        for name in ("quant_algorithm", "quant_images"):
-            if getattr(options, name) is not None:
-                used = formats.runtime(options.format, "--format") if options.quant else None
-                formats.check_calibrates(used, f"--{name}")
+        images = _quant_images(options)
         manifest = pipeline.export_model(
             options.model_dir, options.save_dir, options.format, options.targets,
             options.dataset, options.images, options.quant, options.quant_algorithm or "", images,
@@ -58,6 +51,20 @@ def export(verbs: Any) -> None:
     verb.add_argument(
         "--images", type=int, default=200, help="about how many images to check on (default: 200)"
     )
+
+
+def _quant_images(options: Options) -> int:
+    """How many pictures ranges are seen on. Raises UserError where an option of quantisation is of no use."""
+    from ..export import formats
+
+    for name in ("quant_algorithm", "quant_images"):
+        if getattr(options, name) is not None:
+            used = formats.runtime(options.format, "--format") if options.quant else None
+            formats.check_calibrates(used, f"--{name}")
+    images = 64 if options.quant_images is None else options.quant_images
+    if images < 1:
+        raise UserError(f"--quant_images: {images} is out of range; it must be 1 or more")
+    return images
 
 
 def lite_check(verbs: Any) -> None:

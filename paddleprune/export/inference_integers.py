@@ -1,5 +1,6 @@
 """Post-training quantisation for Paddle Inference: 8-bit integers for weights and for what layers are fed, by Paddle's own tool."""
 
+import json
 import os
 import subprocess
 import sys
@@ -114,8 +115,9 @@ def quantised(exported: Exported, images: np.ndarray, algorithm: str) -> tuple[b
     with scratch_folder() as folder:
         replace(exported, model=with_plain_biases(exported.model)).write(folder)
         np.save(folder / "images.npy", images)
-        (folder / "floats.txt").write_text("\n".join(cut_at_zero(exported.model)))
-        command = [sys.executable, str(WORKER), str(folder), ALGORITHMS[algorithm]]
+        task = {"algorithm": ALGORITHMS[algorithm], "layers": LAYERS, "floats": cut_at_zero(exported.model)}
+        (folder / "task.json").write_text(json.dumps(task))
+        command = [sys.executable, str(WORKER), str(folder)]
         # The tool edits programs of the form that Paddle had before PIR, and asks for static mode in the whole process.
         environment = os.environ | {"FLAGS_enable_pir_api": "0", "CUDA_VISIBLE_DEVICES": ""}
         with (folder / "said").open("w+") as said:

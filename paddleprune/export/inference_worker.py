@@ -1,12 +1,13 @@
 """Quantises a program in a process of its own: Paddle's tool wants the static mode, and flags that are read when Paddle is loaded.
 
-    FLAGS_enable_pir_api=0 python inference_worker.py FOLDER ALGORITHM
+    FLAGS_enable_pir_api=0 python inference_worker.py FOLDER
 
-FOLDER holds `model.pdmodel`, `model.pdiparams`, `images.npy` [n, C, H, W] and `floats.txt`, what layers that stay floats are fed,
-a name in a line, and gets `integers` with the quantised program.
+FOLDER holds `model.pdmodel`, `model.pdiparams`, `images.npy` [n, C, H, W] and `task.json`: Paddle's `algorithm`, the types of the
+`layers` that become integers, and in `floats` what those are fed that do not; and gets `integers` with the quantised program.
 Prints a line `WHAT COUNT` at each of COUNT steps; nothing else goes to the standard output. Imports nothing of this package.
 """
 
+import json
 import os
 import sys
 
@@ -18,15 +19,15 @@ BATCH = 8
 NAMES = {"model_filename": "model.pdmodel", "params_filename": "model.pdiparams"}
 
 
-def main(folder, algorithm, say):
+def main(folder, say):
     paddle.enable_static()
     executor = paddle.static.Executor(paddle.CPUPlace())
     images = np.load(f"{folder}/images.npy")
     _, (feed,), _ = paddle.static.load_inference_model(folder, executor, **NAMES)
-    with open(f"{folder}/floats.txt") as file:
-        floats = file.read().split()
+    with open(f"{folder}/task.json") as file:
+        task = json.load(file)
     starts = range(0, len(images), BATCH)
-    passes = 2 if algorithm == "KL" else 1  # to see how large values are, then how often
+    passes = 2 if task["algorithm"] == "KL" else 1  # to see how large values are, then how often
 
     def batches():
         for start in starts:
@@ -38,10 +39,10 @@ def main(folder, algorithm, say):
         folder,
         data_loader=batches,
         batch_nums=len(starts),
-        algo=algorithm,
-        quantizable_op_type=["conv2d", "depthwise_conv2d", "conv2d_transpose", "mul", "matmul", "matmul_v2"],
+        algo=task["algorithm"],
+        quantizable_op_type=task["layers"],
         weight_quantize_type="channel_wise_abs_max",
-        skip_tensor_list=floats,
+        skip_tensor_list=task["floats"],
         optimize_model=True,  # batch norms into the weights before them
         onnx_format=True,  # weights are stored as integers
         **NAMES,
@@ -60,4 +61,4 @@ def main(folder, algorithm, say):
 if __name__ == "__main__":
     steps = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # Paddle prints
-    main(*sys.argv[1:], lambda what, count: print(what, count, file=steps))
+    main(sys.argv[1], lambda what, count: print(what, count, file=steps))

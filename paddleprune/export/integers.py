@@ -20,7 +20,7 @@ LARGEST = 64  # of a weight of 7 bits
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
-def quantised(model: bytes, images: np.ndarray, algorithm: str = "KL") -> bytes:
+def quantised(model: bytes, images: np.ndarray, algorithm: str) -> bytes:
     """The network of an `.onnx` file with integers: weights by output channel, what layers are fed in ranges seen on `images`
     [n, C, H, W]. `algorithm`: how a range is chosen, KL (least divergence of the histograms) or min_max.
 
